@@ -1,0 +1,70 @@
+"""Where the program begins and ends: errors become messages and exit codes here, once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import traceback
+from typing import NoReturn
+
+from tftrain.cli import app
+from tftrain.errors import Stopped, TftrainError
+
+BUG = 70
+
+
+def main() -> NoReturn:
+    """Runs the command line.
+
+    Exit codes: 0 done; 1 a requirement was not met; 2 wrong usage, config or data; 3 training
+    could not go on; 130 and 143 stopped by SIGINT and SIGTERM; 70 a bug, with its traceback.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _stop)
+    _exit(_run())
+
+
+def _run() -> int:
+    try:
+        app()
+    except SystemExit as done:
+        return done.code if isinstance(done.code, int) else int(done.code is not None)
+    except TftrainError as error:
+        for problem in error.problems:
+            _say(str(problem))
+        if len(error.problems) > 1:
+            _say(f"{len(error.problems)} errors")
+        return error.exit_code
+    except Stopped as stopped:
+        _say(str(stopped))
+        return stopped.exit_code
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + 13  # as a shell reports SIGPIPE
+    except Exception:  # noqa: BLE001 - a bug: told whole, with the code that says so
+        traceback.print_exc()
+        return BUG
+    return 0
+
+
+def _stop(number: int, _frame: object) -> NoReturn:
+    signal.signal(number, signal.SIG_DFL)  # a second one ends the process at once
+    raise Stopped(number)
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr)  # noqa: T201 - errors go to stderr
+
+
+def _exit(code: int) -> NoReturn:
+    """Leaves; where TensorFlow is loaded, without taking it apart first: nothing waits for it."""
+    if "tensorflow" not in sys.modules:
+        sys.exit(code)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+if __name__ == "__main__":
+    main()

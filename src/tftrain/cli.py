@@ -1,0 +1,196 @@
+"""The command line: parse, one call, print. Each command imports what it needs, and no more."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from tftrain.require import Requirement
+    from tftrain.runs import Run
+    from tftrain.smoke import Check
+
+app = typer.Typer(
+    name="tftrain",
+    help="One YAML file in, one reproducible Keras training run out.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Overrides = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[KEY=VALUE]...", help="Changes to the config: training.epochs=5"),
+]
+RunsDir = Annotated[
+    Path, typer.Option("--runs-dir", envvar="TFTRAIN_RUNS_DIR", help="Where runs are.")
+]
+Require = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="METRIC>=X",
+        help="Exit with 1 unless the test split's metric (or val_METRIC) keeps the bound. "
+        "Repeatable; >=, <=, >, < or ==.",
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+RunName = Annotated[
+    str | None, typer.Argument(metavar="[RUN]", help="A run's directory or name; the newest.")
+]
+RUNS = Path("runs")
+
+
+def _version(value: bool) -> None:
+    if value:
+        from tftrain import __version__
+
+        typer.echo(f"tftrain {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def fit(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="The YAML file.")],
+    overrides: Overrides = None,
+    *,
+    name: Annotated[str | None, typer.Option(help="Name of the run directory.")] = None,
+    runs_dir: RunsDir = RUNS,
+    require: Require = None,
+    smoke: Annotated[
+        bool, typer.Option("--smoke", help="At most 2 epochs and 256 rows; then check the run.")
+    ] = False,
+    as_json: Json = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
+) -> None:
+    """Train a network; print its metrics and, last, its run directory."""
+    from tftrain import fit as job
+    from tftrain import terminal
+
+    changes = [*(overrides or []), *([f"name={json.dumps(name)}"] if name else [])]
+    asked = job.prepare(config, changes, runs_dir=runs_dir, smoke=smoke)
+    requirements = _requirements(require, asked.metric_names())
+    run = job.fit(asked, terminal.progress(quiet=quiet))
+    checks = _check(run) if smoke else []
+    if as_json:
+        shown = [{"name": one.name, "passed": one.passed, "detail": one.detail} for one in checks]
+        _print_json({"run": str(run.folder), **run.summary, "checks": shown})
+    else:
+        _print(*checks, terminal.metrics_table(run.summary["metrics"]))
+        _print(terminal.summary_line(run.summary), run.folder)
+    _exit_unless_met(requirements, run.summary["metrics"])
+    if not all(one.passed for one in checks):
+        raise typer.Exit(1)
+
+
+@app.command("eval")
+def evaluate(
+    run: RunName = None,
+    *,
+    data: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Other rows: an .npz file.")
+    ] = None,
+    split: Annotated[str, typer.Option(help="train, validation or test.")] = "test",
+    runs_dir: RunsDir = RUNS,
+    require: Require = None,
+    as_json: Json = False,
+) -> None:
+    """Evaluate a finished run on its test split, or on other data."""
+    from tftrain import runs, terminal
+
+    folder, summary = runs.find(runs_dir, run)
+    part = "data" if data else split
+    names = [name for values in summary["metrics"].values() for name in values]
+    known = dict.fromkeys(f"val_{name}" if part == "validation" else name for name in names)
+    requirements = _requirements(require, known)
+    from tftrain import evaluate as job
+
+    metrics = {part: job.score(job.load(folder, summary), split=split, file=data)}
+    if as_json:
+        _print_json({"run": str(folder), "metrics": metrics})
+    else:
+        _print(terminal.metrics_table(metrics), folder)
+    _exit_unless_met(requirements, metrics)
+
+
+@app.command()
+def predict(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A run's directory or name.")],
+    data: Annotated[str, typer.Argument(metavar="INPUT", help="Rows: an .npz or .npy file.")],
+    *,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Where predictions go: a .csv or .npz file.")
+    ],
+    runs_dir: RunsDir = RUNS,
+) -> None:
+    """Write predictions for new rows: row number, class and probability, or the number."""
+    from tftrain import runs
+
+    folder, summary = runs.find(runs_dir, run)
+    from tftrain import evaluate as job
+
+    rows = job.predict(job.load(folder, summary), data, output)
+    _print(f"{rows} rows", output)
+
+
+@app.command("runs")
+def list_runs(*, runs_dir: RunsDir = RUNS, as_json: Json = False) -> None:
+    """List the runs, newest first."""
+    from tftrain import runs, terminal
+
+    found = runs.summaries(runs_dir)
+    if as_json:
+        _print_json([{"run": str(folder), **summary} for folder, summary in found])
+    else:
+        _print(terminal.runs_table(found))
+
+
+def _check(run: Run) -> list[Check]:
+    from tftrain import smoke
+
+    return smoke.check(run)
+
+
+def _requirements(texts: list[str] | None, names: Iterable[str]) -> list[Requirement]:
+    if not texts:
+        return []
+    from tftrain import require
+
+    return require.parse(texts, names)
+
+
+def _exit_unless_met(
+    requirements: list[Requirement], metrics: Mapping[str, Mapping[str, float]]
+) -> None:
+    if not requirements:
+        return
+    from tftrain import require
+
+    values = require.named(metrics)
+    missed = [one for one in requirements if not one.met(values)]
+    for one in missed:
+        typer.echo(f"not met: {one}: {one.metric} is {values.get(one.metric)}", err=True)
+    if missed:
+        raise typer.Exit(1)
+
+
+def _print(*lines: object) -> None:
+    for line in lines:
+        typer.echo(str(line))
+
+
+def _print_json(value: Any) -> None:
+    typer.echo(json.dumps(value, indent=2))

@@ -1,0 +1,36 @@
+"""YAML text in, a frozen Config out: the only door through which a config comes in."""
+
+from tftrain.config.checks import class_name
+from tftrain.config.dump import resolved
+from tftrain.config.load import Source, load
+from tftrain.config.losses import Family, family, outputs
+from tftrain.config.schema import (
+    Arrays,
+    Config,
+    Data,
+    FixedScaling,
+    Model,
+    Spec,
+    Training,
+    snake_case,
+    spec_of,
+)
+
+__all__ = [
+    "Arrays",
+    "Config",
+    "Data",
+    "Family",
+    "FixedScaling",
+    "Model",
+    "Source",
+    "Spec",
+    "Training",
+    "class_name",
+    "family",
+    "load",
+    "outputs",
+    "resolved",
+    "snake_case",
+    "spec_of",
+]

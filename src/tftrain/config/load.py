@@ -1,0 +1,215 @@
+"""A config's file and the command line's overrides in, a valid Config out, or every fault."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from tftrain.config import checks, override, text
+from tftrain.config.schema import ARRAY_SUFFIXES, Config
+from tftrain.config.text import Mapping, Node, Scalar
+from tftrain.errors import ConfigError, Mark, Problem, did_you_mean
+
+_EXPECTED = {
+    "int": "a whole number",
+    "float": "a number",
+    "string": "a text",
+    "bool": "true or false",
+    "tuple": "a list",
+    "dict": "a mapping",
+    "model": "a mapping",
+}
+_WIDEST = 60
+_BOUNDS = {
+    "greater_than": ("gt", "more than"),
+    "greater_than_equal": ("ge", "at least"),
+    "less_than": ("lt", "less than"),
+    "less_than_equal": ("le", "at most"),
+}
+
+
+@dataclass(frozen=True)
+class Source:
+    """A config as it was written: for messages that come later, and for the run's own copy.
+
+    Args:
+        text: the file's bytes.
+        root: the tree of nodes, overrides applied.
+    """
+
+    text: bytes
+    root: Node
+
+    def problem(self, path: text.Place, code: str, message: str, *, key: bool = False) -> Problem:
+        """A fault at the place where the value at `path` (or its key) was written."""
+        return Problem(text.find(self.root, path, key=key), code, message)
+
+
+def load(path: Path, overrides: Sequence[str] = ()) -> tuple[Config, Source]:
+    """The config in force.
+
+    Args:
+        path: the YAML file.
+        overrides: `PATH=VALUE` each; later ones win, and all of them beat the file.
+
+    Returns:
+        The config, and where each of its values was written.
+
+    Raises:
+        ConfigError: with everything that is wrong with it, in the order of the file.
+    """
+    raw = _read(path)
+    root = text.read(raw, str(path))
+    if not isinstance(root, Mapping):
+        keys = "`data`, `model` and `training`"
+        raise ConfigError(Problem(root.mark, "C012", f"expected a mapping with {keys}"))
+    problems: list[Problem] = []
+    for one in overrides:
+        try:
+            override.apply(root, one)
+        except ConfigError as error:
+            problems += error.problems
+    _make_absolute(root, path.parent)
+    root.items.setdefault("name", Scalar(_stem(path), Mark(str(path), 1, 1)))
+    source = Source(raw, root)
+    try:
+        config = Config.model_validate(text.plain(root))
+        problems += [source.problem(*fault) for fault in checks.faults(config)]
+    except ValidationError as error:
+        problems += [_problem(source, detail) for detail in error.errors()]
+    if problems:
+        raise ConfigError(_in_order(problems))
+    return config, source
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(text.MAX_BYTES + 1)
+    except OSError as error:
+        message = f"can't be read: {error.strerror or error}"
+        if not path.exists() and path.parent.is_dir():
+            siblings = [str(other) for other in path.parent.glob("*.yaml")]
+            message = "no such file" + did_you_mean(str(path), siblings)
+        raise ConfigError(Problem(Mark(str(path)), "C007", message)) from None
+
+
+def _stem(path: Path) -> str:
+    """A run's name from the file's: what may not stand in one becomes `_`."""
+    return re.sub(r"[^A-Za-z0-9._-]", "_", path.stem).lstrip(".-")[:64] or "run"
+
+
+def _make_absolute(root: Mapping, folder: Path) -> None:
+    """Data files count from the config's folder; those in an override, from the current one."""
+    data = root.items.get("data")
+    split = data.items.get("split") if isinstance(data, Mapping) else None
+    for holder, keys in ((data, ("source",)), (split, ("validation", "test"))):
+        if not isinstance(holder, Mapping):
+            continue
+        for key in keys:
+            node = holder.items.get(key)
+            files = list(node.items.values()) if isinstance(node, Mapping) else [node]
+            for file in files:
+                if isinstance(file, Scalar) and str(file.value).endswith(ARRAY_SUFFIXES):
+                    base = Path() if file.mark.line is None else folder
+                    file.value = str((base / str(file.value)).absolute())
+
+
+def _problem(source: Source, detail: ErrorDetails) -> Problem:
+    """Pydantic's words about one fault, turned into ours."""
+    kind, path = detail["type"], detail["loc"]
+    name = _dotted(source.root, path)
+    if kind == "extra_forbidden":
+        parent = _fields(path[:-1])
+        where = f" in `{_dotted(source.root, path[:-1])}`" if len(path) > 1 else ""
+        near = did_you_mean(str(path[-1]), parent) or f"; expected {', '.join(parent)}"
+        return source.problem(path, "C010", f"unknown key `{path[-1]}`{where}{near}", key=True)
+    if kind == "missing":
+        return source.problem(path[:-1], "C011", f"`{name}` is missing", key=True)
+    code, message = _wrong_value(detail)
+    return source.problem(path, code, f"`{name}`: {message}")
+
+
+def _wrong_value(detail: ErrorDetails) -> tuple[str, str]:
+    """The code and the message for a value that is not what was expected."""
+    kind, context = detail["type"], detail.get("ctx", {})
+    value, got = detail["input"], _shown(detail["input"])
+    if kind in _BOUNDS:
+        bound, words = _BOUNDS[kind]
+        return "C013", f"expected {words} {context[bound]:g}, got {got}"
+    if kind == "literal_error":
+        choices = re.findall(r"'([^']*)'", str(context["expected"]))
+        near = did_you_mean(str(value), choices)
+        return "C014", f"expected {_either(choices)}, got {got}{near}"
+    if kind == "source":
+        return "C014", detail["msg"] + did_you_mean(str(value), context["choices"])
+    if kind == "spec":
+        return "C015", detail["msg"]
+    expected = _EXPECTED.get(kind.removesuffix("_type"))
+    if expected:
+        return "C012", f"expected {expected}, got {got}"
+    return "C013", f"{detail['msg'][0].lower()}{detail['msg'][1:]}, got {got}"
+
+
+def _in_order(problems: Iterable[Problem]) -> list[Problem]:
+    """By place in the file, overrides last; each once."""
+
+    def place(problem: Problem) -> tuple[bool, int, int]:
+        mark = problem.mark
+        return mark.line is None, mark.line or 0, mark.column or 0
+
+    return sorted(dict.fromkeys(problems), key=place)
+
+
+def _dotted(root: Node, path: tuple[int | str, ...]) -> str:
+    """`training.epochs`: the path as an override writes it, without a validator's additions."""
+    parts: list[str] = []
+    node: Node | None = root
+    for part in path:
+        child: Node | None = None
+        if isinstance(node, Mapping):
+            child = node.items.get(str(part))
+            if child is None and part in ("name", "mapping", "number"):
+                continue
+        elif isinstance(node, text.Sequence) and isinstance(part, int):
+            child = node.items[part] if part < len(node.items) else None
+        elif isinstance(node, Scalar):
+            continue
+        parts.append(str(part))
+        node = child
+    return ".".join(parts)
+
+
+def _fields(path: tuple[int | str, ...]) -> list[str]:
+    """The keys that the section at `path` may have."""
+    section: type[BaseModel] = Config
+    for part in path:
+        if part in section.model_fields:
+            section = next(iter(_models(section.model_fields[str(part)].annotation)), section)
+    return list(section.model_fields)
+
+
+def _models(annotation: Any) -> Iterable[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for part in getattr(annotation, "__args__", ()) for model in _models(part)]
+
+
+def _shown(value: object) -> str:
+    """A wrong value, short enough for a line."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, dict):
+        return "a mapping"
+    shown = str(value).lower() if isinstance(value, bool) else repr(value)
+    return shown if len(shown) <= _WIDEST else f"{shown[: _WIDEST - 3]}..."
+
+
+def _either(names: Sequence[str]) -> str:
+    return " or ".join(f"`{name}`" for name in names)

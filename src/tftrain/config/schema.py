@@ -1,0 +1,293 @@
+"""The config's form: frozen, typed values; what each key means and what it may hold.
+
+This is the reference of the config: the descriptions here are what users read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    Tag,
+)
+from pydantic_core import PydanticCustomError
+
+DATASETS = ("digits", "iris", "wine", "breast_cancer", "diabetes", "linnerud")
+ARRAY_SUFFIXES = (".npz", ".npy")
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A Keras object as written: its name and its arguments, not yet resolved.
+
+    Args:
+        name: Keras's name of the object, such as `Dense` or `adam`.
+        arguments: by Keras's names; a nested object is still a mapping of one name to arguments.
+    """
+
+    name: str
+    arguments: Mapping[str, Any]
+
+
+def spec_of(value: object) -> Spec:
+    """The object that `Name` or `{Name: {argument: value}}` describes.
+
+    Raises:
+        PydanticCustomError: when the value has neither form.
+    """
+    if isinstance(value, Spec):
+        return value
+    if isinstance(value, str) and value:
+        return Spec(value, MappingProxyType({}))
+    if isinstance(value, dict) and len(value) == 1:
+        ((name, arguments),) = value.items()
+        if arguments is None or isinstance(arguments, dict):
+            return Spec(name, MappingProxyType(_freeze(arguments or {})))
+        message = "the arguments of `{name}` must be a mapping of names to values"
+        raise PydanticCustomError("spec", message, {"name": name})
+    if isinstance(value, dict) and value:
+        names = ", ".join(f"`{name}`" for name in value)
+        raise PydanticCustomError("spec", "expected one name, got {names}", {"names": names})
+    raise PydanticCustomError("spec", "expected a Keras name or a mapping of it to its arguments")
+
+
+def _freeze(value: Any) -> Any:
+    if isinstance(value, dict):
+        return MappingProxyType({key: _freeze(item) for key, item in value.items()})
+    return tuple(_freeze(item) for item in value) if isinstance(value, list) else value
+
+
+def _thaw(value: Any) -> Any:
+    if isinstance(value, Spec):
+        return {value.name: _thaw(value.arguments)} if value.arguments else value.name
+    if isinstance(value, Mapping):
+        return {key: _thaw(item) for key, item in value.items()}
+    return [_thaw(item) for item in value] if isinstance(value, tuple) else value
+
+
+def _listed(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _one_of(*names: str) -> Any:
+    """Tells the forms of a union apart by what was written, so that errors speak of one form."""
+
+    def form(value: object) -> str:
+        if isinstance(value, BaseModel | dict | Mapping):
+            return "mapping"
+        return "name" if isinstance(value, str) and "name" in names else names[-1]
+
+    return Discriminator(form)
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(
+        strict=True, extra="forbid", frozen=True, arbitrary_types_allowed=True, allow_inf_nan=False
+    )
+
+
+KerasObject = Annotated[Spec, PlainValidator(spec_of), PlainSerializer(_thaw)]
+KerasObjects = Annotated[tuple[KerasObject, ...], BeforeValidator(_listed)]
+Label = bool | int | float | str
+
+
+class Arrays(_Section):
+    """`.npy` files, one an array."""
+
+    x: str = Field(description="The inputs' file.")
+    y: str | None = Field(default=None, description="The labels' file.")
+    sample_weight: str | None = Field(default=None, description="The weights' file.")
+
+
+def _source(value: str) -> str:
+    if value.endswith(ARRAY_SUFFIXES) or value in DATASETS:
+        return value
+    raise PydanticCustomError(
+        "source",
+        "unknown source `{value}`: expected an .npz or .npy file, or one of {names}",
+        {"value": value, "names": ", ".join(DATASETS), "choices": DATASETS},
+    )
+
+
+def _file(value: str) -> str:
+    if value.endswith(ARRAY_SUFFIXES):
+        return value
+    message = "expected a fraction or an .npz or .npy file, got `{value}`"
+    raise PydanticCustomError("source", message, {"value": value, "choices": ()})
+
+
+Source = Annotated[
+    Annotated[str, BeforeValidator(_source), Tag("name")] | Annotated[Arrays, Tag("mapping")],
+    _one_of("name", "name"),
+]
+Part = Annotated[
+    Annotated[str, BeforeValidator(_file), Tag("name")]
+    | Annotated[Arrays, Tag("mapping")]
+    | Annotated[float, Field(ge=0, lt=1), Tag("number")],
+    _one_of("name", "number"),
+]
+
+
+class Split(_Section):
+    """Which rows train, which watch for overfitting, which are kept for the final score."""
+
+    train: float = Field(gt=0, le=1, description="Fraction of the source's rows.")
+    validation: Part = Field(default=0.0, description="Fraction of the source's rows, or a file.")
+    test: Part = Field(default=0.0, description="Fraction of the source's rows, or a file.")
+
+
+class Rescale(_Section):
+    """`x * scale + offset`, as Keras's Rescaling."""
+
+    scale: float
+    offset: float = 0.0
+
+
+class FixedScaling(_Section):
+    """A rescaling by given numbers."""
+
+    rescale: Rescale
+
+
+Scaling = Annotated[
+    Annotated[Literal["standardize", "rescale"], Tag("name")]
+    | Annotated[FixedScaling, Tag("mapping")],
+    _one_of("name", "name"),
+]
+
+
+class Data(_Section):
+    """Where the rows come from and how they are split and scaled."""
+
+    source: Source = Field(
+        description="One of scikit-learn's bundled sets (digits, iris, wine, breast_cancer, "
+        "diabetes, linnerud), an .npz file, or .npy files as {x: X.npy, y: y.npy}. "
+        "Paths count from the config's folder."
+    )
+    x: str = Field(default="x", description="The inputs' name inside an .npz file.")
+    y: str = Field(default="y", description="The labels' name inside an .npz file.")
+    sample_weight: str | None = Field(
+        default=None, description="The sample weights' name inside an .npz file."
+    )
+    classes: Annotated[tuple[Label, ...], BeforeValidator(_listed)] | None = Field(
+        default=None,
+        min_length=2,
+        description="The labels to keep, in order: the first becomes class 0.",
+    )
+    one_hot: bool = Field(
+        default=False,
+        description="Labels as rows of 0 and 1, for CategoricalCrossentropy and its kin.",
+    )
+    scaling: Scaling | None = Field(
+        default=None,
+        description="`standardize` (mean 0, deviation 1; each column of a table, the whole of an "
+        "image) or `rescale` (smallest 0, largest 1), learnt on the training rows; or "
+        "`{rescale: {scale: 0.0039, offset: 0}}`. Part of the saved model.",
+    )
+    split: Split = Field(
+        default=Split(train=0.6, validation=0.2, test=0.2),
+        description="Fractions that add up to 1; validation and test may be files. Stratified "
+        "for classes, shuffled by the seed.",
+    )
+
+
+class Model(_Section):
+    """The network: a `keras.Sequential`; the input's shape is known from the data."""
+
+    layers: KerasObjects = Field(min_length=1, description="Keras layers, first to last.")
+
+
+ClassWeight = Annotated[
+    Annotated[Literal["balanced"], Tag("name")]
+    | Annotated[dict[str, Annotated[float, Field(ge=0)]], Tag("mapping")],
+    _one_of("name", "name"),
+]
+BatchSize = Annotated[
+    Annotated[Literal["full"], Tag("name")] | Annotated[int, Field(ge=1), Tag("number")],
+    _one_of("name", "number"),
+]
+
+
+class Training(_Section):
+    """How the network is trained."""
+
+    loss: KerasObject = Field(description="A Keras loss.")
+    optimizer: KerasObject = Field(
+        default=Spec("RMSprop", MappingProxyType({})), description="A Keras optimizer."
+    )
+    metrics: KerasObjects = Field(default=(), description="Keras metrics.")
+    weighted_metrics: KerasObjects = Field(
+        default=(), description="Metrics that count sample and class weights."
+    )
+    epochs: int = Field(ge=1, description="Passes over the training rows, at most.")
+    batch_size: BatchSize = Field(
+        default=32, description="Rows an update; `full` for one update an epoch."
+    )
+    validation_batch_size: BatchSize | None = Field(
+        default=None, description="Rows a step in evaluation; `batch_size` if not given."
+    )
+    shuffle: bool = Field(default=True, description="A new order of the rows each epoch.")
+    class_weight: ClassWeight | None = Field(
+        default=None, description="`balanced`, or the weight of each class by its name."
+    )
+    jit_compile: bool = Field(
+        default=False, description="Compile with XLA: pays off from several hundred epochs."
+    )
+    threads: int | None = Field(
+        default=None, ge=1, le=1024, description="Threads of TensorFlow; the cores if not given."
+    )
+    callbacks: KerasObjects = Field(
+        default=(), description="Keras callbacks; relative paths lie in the run directory."
+    )
+
+    def metric_names(self) -> Iterator[tuple[str, int, str]]:
+        """The section, place and name in the logs of every metric asked for."""
+        for section in ("metrics", "weighted_metrics"):
+            for place, spec in enumerate(getattr(self, section)):
+                yield section, place, metric_name(spec)
+
+    def log_names(self) -> list[str]:
+        """What is logged of any split: the loss, then the metrics."""
+        return ["loss", *(name for _, _, name in self.metric_names())]
+
+    def monitor(self) -> str | None:
+        """What EarlyStopping watches, None without one."""
+        for spec in self.callbacks:
+            if spec.name == "EarlyStopping":
+                return str(spec.arguments.get("monitor", "val_loss"))
+        return None
+
+
+class Config(_Section):
+    """A whole config, valid in itself."""
+
+    name: str = Field(
+        pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$",
+        description="Names the run directory; the file's name if not given.",
+    )
+    seed: int = Field(default=0, ge=0, lt=2**32, description="Fixes everything random.")
+    data: Data
+    model: Model
+    training: Training
+
+
+def metric_name(spec: Spec) -> str:
+    """A metric's name in the logs: its `name` argument, else Keras's name in snake case."""
+    return str(spec.arguments["name"]) if "name" in spec.arguments else snake_case(spec.name)
+
+
+def snake_case(name: str) -> str:
+    """`BinaryAccuracy` as `binary_accuracy`, by Keras's rule."""
+    name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", name)
+    return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()

@@ -1,0 +1,146 @@
+"""Rows of arrays, in three parts: what every source of data ends as."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tftrain.data.scaling import Scaling
+
+Floats = NDArray[np.float32]
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some rows of a source, prepared when they are taken.
+
+    Args:
+        inputs: the source's inputs, (all rows, ...), any real dtype, perhaps memory-mapped.
+        labels: what the loss gets, (rows,) or (rows, k): int32 for classes, float32 otherwise.
+        weights: float32 (rows,), or None for equal weights.
+        rows: which of the source's rows these are, int64 (rows,).
+        scaling: what the inputs go through.
+    """
+
+    inputs: NDArray[Any]
+    labels: NDArray[Any]
+    weights: Floats | None
+    rows: Rows
+    scaling: Scaling
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """One row's shape."""
+        return self.inputs.shape[1:]
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of one prepared row of inputs."""
+        return 4 * int(np.prod(self.shape, dtype=np.int64))
+
+    def take(self, positions: Rows | slice) -> tuple[Floats, NDArray[Any], Floats | None]:
+        """Prepared inputs, labels and weights of the rows at `positions`, in that order."""
+        weights = None if self.weights is None else self.weights[positions]
+        return self.raw(positions), self.labels[positions], weights
+
+    def raw(self, positions: Rows | slice) -> Floats:
+        """Prepared inputs alone."""
+        return self.scaling.apply(gather(self.inputs, self.rows[positions]))
+
+    def thinned(self, count: int) -> Part:
+        """At most `count` of the rows, evenly spread."""
+        if len(self) <= count:
+            return self
+        kept = np.linspace(0, len(self) - 1, count).astype(np.int64)
+        weights = None if self.weights is None else self.weights[kept]
+        return replace(self, labels=self.labels[kept], weights=weights, rows=self.rows[kept])
+
+
+@dataclass(frozen=True)
+class Form:
+    """What a network must take and give.
+
+    Args:
+        inputs: one row's shape.
+        labels: one label's shape, () for a number.
+        classes: the classes' names by number, or None where the labels are numbers.
+    """
+
+    inputs: tuple[int, ...]
+    labels: tuple[int, ...]
+    classes: tuple[str, ...] | None
+
+
+@dataclass(frozen=True)
+class Splits:
+    """All the rows of a job.
+
+    Args:
+        train: the rows to learn from.
+        weighted: the same rows, weights multiplied by those of their classes.
+        validation: the rows that watch for overfitting, or None.
+        test: the rows for the final score, or None.
+        form: the shapes of rows and labels, and the classes.
+        scaling: what inputs go through, learnt from `train` alone.
+        fingerprint: tells whether the data are the same as before.
+    """
+
+    train: Part
+    weighted: Part
+    validation: Part | None
+    test: Part | None
+    form: Form
+    scaling: Scaling
+    fingerprint: str
+
+    def parts(self) -> dict[str, Part]:
+        """The parts that have rows, by name."""
+        named = {"train": self.train, "validation": self.validation, "test": self.test}
+        return {name: part for name, part in named.items() if part is not None}
+
+    def thinned(self, rows: int) -> Splits:
+        """At most `rows` of all rows, each part in its proportion."""
+        total = sum(len(part) for part in self.parts().values())
+        share = min(1.0, rows / total)
+
+        def thin(part: Part) -> Part:
+            return part.thinned(max(1, int(len(part) * share)))
+
+        return replace(
+            self,
+            train=thin(self.train),
+            weighted=thin(self.weighted),
+            validation=self.validation and thin(self.validation),
+            test=self.test and thin(self.test),
+        )
+
+
+def gather(inputs: NDArray[Any], rows: Rows) -> NDArray[Any]:
+    """Rows of an array, copied; of a memory-mapped one in the order they lie on the disk.
+
+    The pages read are given back at once: a random walk through a large file would otherwise
+    keep all of it in this process's memory.
+    """
+    if not isinstance(inputs, np.memmap):
+        return inputs[rows]
+    order = np.argsort(rows, kind="stable")
+    gathered = np.empty((len(rows), *inputs.shape[1:]), inputs.dtype)
+    gathered[order] = inputs[rows[order]]
+    release(inputs)
+    return gathered
+
+
+def release(inputs: NDArray[Any]) -> None:
+    """Lets the system take back the pages of a memory-mapped array."""
+    mapped: Any = getattr(inputs, "_mmap", None)
+    if hasattr(mapped, "madvise"):
+        import mmap
+
+        mapped.madvise(mmap.MADV_DONTNEED)

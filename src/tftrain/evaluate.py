@@ -1,0 +1,209 @@
+"""A run directory in, its network again out; and from the network, metrics and predictions."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tftrain import config, data, files, model, runs
+from tftrain.backend import start
+from tftrain.config import Config, Source, family, outputs
+from tftrain.data import Encoding, Form, Part, Scaling, Splits
+from tftrain.errors import Mark, Problem, RunError, did_you_mean
+from tftrain.training import Engine, Logs
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A run's network, ready to be asked.
+
+    Args:
+        folder: the run directory.
+        summary: what `summary.json` says.
+        config: the values that were in force.
+        source: where they stand in `config.resolved.yaml`.
+        form: the shapes of inputs and labels, and the classes.
+        scaling: what inputs go through.
+        engine: holds the network with the kept weights.
+    """
+
+    folder: Path
+    summary: Mapping[str, Any]
+    config: Config
+    source: Source
+    form: Form
+    scaling: Scaling
+    engine: Engine
+
+    def splits(self) -> Splits:
+        """The rows of the run.
+
+        Raises:
+            RunError: when the data are no longer those it was trained on.
+        """
+        splits = data.load(self.config, self.source)
+        if splits.fingerprint != self.summary["fingerprint"]:
+            message = "the data have changed since this run; `--data FILE` evaluates on others"
+            raise RunError(Problem(Mark(str(self.folder)), "D008", message))
+        return splits.thinned(data.SMOKE_ROWS) if self.summary.get("smoke") else splits
+
+    def part(self, file: str) -> Part:
+        """The rows of another file, prepared as the training rows were."""
+        encoding = Encoding(self.form.classes, self.config.data.one_hot)
+        return data.load_part(self.config, file, encoding, self.scaling)
+
+
+def load(folder: Path, summary: Mapping[str, Any]) -> Trained:
+    """The network of a finished run, made anew from its config and its arrays.
+
+    Nothing in the run directory is executed: `model.keras` isn't opened.
+
+    Raises:
+        RunError: when a file is missing or damaged, or the weights are of another network.
+        ConfigError: when the run's config is not valid here.
+    """
+    settings, source = config.load(folder / runs.RESOLVED)
+    arrays = files.read_arrays(folder / runs.WEIGHTS)
+    classes = summary.get("classes")
+    form = Form(
+        tuple(summary["inputs"]),
+        tuple(summary["labels"]),
+        None if classes is None else tuple(classes),
+    )
+    start(settings.seed, settings.training.threads or 1)
+    network = model.build(settings, source, form)
+    weights = {name: array for name, array in arrays.items() if not name.startswith(_PREPARATION)}
+    misfit = model.set_weights_by_name(network, weights)
+    if misfit:
+        raise RunError(Problem(Mark(str(folder / runs.WEIGHTS)), "R002", misfit))
+    prepared = {
+        name.removeprefix(_PREPARATION): array
+        for name, array in arrays.items()
+        if name.startswith(_PREPARATION)
+    }
+    engine = engine_of(network, settings, summary["rows"]["train"])
+    return Trained(folder, summary, settings, source, form, data.scaling_of(prepared), engine)
+
+
+_PREPARATION = "preparation/"
+
+
+def arrays_of(network: Any, scaling: Scaling) -> dict[str, NDArray[Any]]:
+    """What `weights.npz` holds: the network's weights and the preparation's numbers."""
+    prepared = {_PREPARATION + name: array for name, array in scaling.arrays().items()}
+    return model.weights_by_name(network) | prepared
+
+
+def engine_of(network: Any, settings: Config, rows: int) -> Engine:
+    """The engine that trains and evaluates by a config's batch sizes."""
+    training = settings.training
+    batch_size = rows if training.batch_size == "full" else int(training.batch_size)
+    evaluation = training.validation_batch_size or batch_size
+    return Engine(
+        network,
+        batch_size=batch_size,
+        evaluation_batch_size=rows if evaluation == "full" else int(evaluation),
+        jit_compile=training.jit_compile,
+    )
+
+
+def metrics(engine: Engine, splits: Splits) -> dict[str, Logs]:
+    """The loss and the metrics of each split, by the split's name."""
+    return {name: engine.evaluate(part) for name, part in splits.parts().items()}
+
+
+def score(trained: Trained, *, split: str = "test", file: str | None = None) -> Logs:
+    """The loss and the metrics of one split, or of another file's rows.
+
+    Raises:
+        RunError: when the run has no such split.
+        DataError: when the file can't be read or doesn't fit.
+    """
+    if file is not None:
+        return trained.engine.evaluate(trained.part(file))
+    parts = trained.splits().parts()
+    if split not in parts:
+        near = did_you_mean(split, parts) or f"; expected {', '.join(parts)}"
+        message = f"this run has no split `{split}`{near}"
+        raise RunError(Problem(Mark(str(trained.folder)), "R001", message))
+    return trained.engine.evaluate(parts[split])
+
+
+def predict(trained: Trained, file: str, output: Path) -> int:
+    """Predictions for the rows of a file, written to another.
+
+    Args:
+        trained: the network.
+        file: inputs as .npz or .npy.
+        output: a .csv or .npz file; columns `row`, then `class` and `probability` with each
+            class's own, or `prediction` where the labels were numbers.
+
+    Returns:
+        How many rows there were.
+    """
+    part = data.load_inputs(trained.config, file, trained.scaling)
+    if part.shape != trained.form.inputs:
+        message = f"x: rows of shape {part.shape}; this network takes {trained.form.inputs}"
+        raise RunError(Problem(Mark(file), "D004", message))
+    blocks = (_columns(trained, out) for out in trained.engine.predict(part))
+    if output.suffix == ".npz":
+        files.fill(output, lambda path: _write_npz(path, blocks))
+    else:
+        files.fill(output, lambda path: _write_csv(path, blocks))
+    return len(part)
+
+
+def _columns(trained: Trained, out: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
+    """A block of outputs as columns by name."""
+    classes, loss = trained.form.classes, trained.config.training.loss
+    flat = out.reshape(len(out), -1)
+    if classes is None or flat.shape[1] not in (1, len(classes)):
+        if flat.shape[1] == 1:
+            return {"prediction": flat[:, 0]}
+        return {f"prediction_{place}": column for place, column in enumerate(flat.T)}
+    names = np.array(classes)
+    if outputs(loss) == "margins":
+        return {"class": names[(flat[:, 0] > 0).astype(int)], "margin": flat[:, 0]}
+    single = flat.shape[1] == 1
+    if outputs(loss) == "logits":
+        flat = _sigmoid(flat) if single or family(loss) == "binary" else _softmax(flat)
+    chances = np.hstack([1 - flat, flat]) if single else flat
+    best = (flat[:, 0] > 0.5).astype(int) if single else chances.argmax(axis=1)  # noqa: PLR2004
+    columns = {"class": names[best], "probability": chances[np.arange(len(best)), best]}
+    return columns | {f"probability_{name}": chances[:, n] for n, name in enumerate(classes)}
+
+
+def _sigmoid(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    chances: NDArray[np.float32] = np.exp(-np.logaddexp(np.float32(0), -logits))
+    return chances
+
+
+def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    chances: NDArray[np.float32] = powers / powers.sum(axis=1, keepdims=True)
+    return chances
+
+
+def _write_csv(path: Path, blocks: Iterator[dict[str, NDArray[Any]]]) -> None:
+    row = 0
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        for block in blocks:
+            if row == 0:
+                writer.writerow(["row", *block])
+            for values in zip(*(column.tolist() for column in block.values()), strict=True):
+                writer.writerow([row, *values])
+                row += 1
+
+
+def _write_npz(path: Path, blocks: Iterator[dict[str, NDArray[Any]]]) -> None:
+    parts = list(blocks)
+    columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    columns["row"] = np.arange(len(next(iter(columns.values()))))
+    np.savez(path, **dict[str, Any](columns))

@@ -1,0 +1,133 @@
+"""Bytes in, a file that is whole or absent out; arrays in one archive that knows its checksum."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import io
+import os
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tftrain.errors import Mark, Problem, RunError, StorageError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_SPARE_BYTES = 1024 * 1024
+_NO_COMMENT = b"\0\0"
+_PREFIX = b"sha256="
+_COMMENT_BYTES = len(_PREFIX) + 64
+
+
+def write(path: Path, content: bytes) -> None:
+    """Puts a file in place at once: temporary name, sync, rename, sync of the folder.
+
+    Raises:
+        StorageError: when the storage refuses; nothing is left behind and what stood there stays.
+    """
+    fill(path, lambda temporary: temporary.write_bytes(content))
+
+
+def fill(path: Path, make: Callable[[Path], object]) -> None:
+    """As `write`, for content that some other code writes to a path it is given."""
+    temporary: Path | None = None
+    try:
+        handle, name = tempfile.mkstemp(prefix=".tmp-", suffix=path.suffix, dir=path.parent)
+        os.close(handle)
+        temporary = Path(name)
+        make(temporary)
+        temporary.chmod(0o666 & ~_umask())
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise StorageError(_cannot("written", path, error)) from error
+    finally:
+        if temporary is not None:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+
+
+def require_space(folder: Path, size: int) -> None:
+    """Sees that so many bytes and a little more are free: HDF5 crashes on a full disk.
+
+    Raises:
+        StorageError: when they aren't.
+    """
+    try:
+        free = shutil.disk_usage(folder).free
+    except OSError as error:
+        raise StorageError(_cannot("written", folder, error)) from None
+    if free < size + _SPARE_BYTES:
+        full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        raise StorageError(_cannot("written", folder, full))
+
+
+def _umask() -> int:
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask
+
+
+def read(path: Path) -> bytes:
+    """A run's file, whole.
+
+    Raises:
+        RunError: when it isn't there or can't be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise RunError(_cannot("read", path, error)) from None
+
+
+def _cannot(verb: str, path: Path, error: OSError) -> Problem:
+    return Problem(Mark(str(path)), "R003", f"can't be {verb}: {error.strerror or error}")
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name != "nt":
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Arrays by name as an .npz file whose zip comment is the SHA-256 of the rest of it."""
+    import numpy as np
+
+    buffer = io.BytesIO()
+    np.savez(buffer, **dict[str, Any](arrays))
+    content = buffer.getvalue()
+    comment = _PREFIX + hashlib.sha256(content).hexdigest().encode()
+    length = len(comment).to_bytes(2, "little")
+    write(path, content[: -len(_NO_COMMENT)] + length + comment)
+
+
+def read_arrays(path: Path) -> dict[str, np.ndarray[Any, Any]]:
+    """The arrays that `write_arrays` wrote.
+
+    Raises:
+        RunError: when the file can't be read or any byte of it has changed.
+    """
+    import numpy as np
+
+    content = read(path)
+    body, comment = content[: -_COMMENT_BYTES - 2] + _NO_COMMENT, content[-_COMMENT_BYTES:]
+    if comment != _PREFIX + hashlib.sha256(body).hexdigest().encode():
+        raise RunError(Problem(Mark(str(path)), "R002", "damaged: its checksum doesn't match"))
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except (ValueError, OSError, zipfile.BadZipFile) as error:
+        raise RunError(Problem(Mark(str(path)), "R002", f"not an archive: {error}")) from None

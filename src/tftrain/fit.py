@@ -1,0 +1,344 @@
+"""A config in, a finished run out: the whole way of the data, step by step.
+
+TensorFlow is imported in the middle: whatever can be known to be wrong without it is said first.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from tftrain import __version__, config, data, files, runs
+from tftrain.config import Config, Source
+from tftrain.data import Splits
+from tftrain.errors import ConfigError, Problem, Stopped, StorageError, TrainingError
+from tftrain.runs import Run
+
+if TYPE_CHECKING:
+    from tftrain.training import Epoch, Job, NonFinite
+
+SMOKE_EPOCHS = 2
+
+
+class Progress(Protocol):
+    """What wants to know how a training goes."""
+
+    def begin(self, epochs: int) -> None:
+        """Training starts."""
+
+    def epoch(self, epoch: Epoch) -> None:
+        """An epoch is done."""
+
+    def end(self) -> None:
+        """No more epochs come, whatever the reason."""
+
+    def say(self, line: str) -> None:
+        """Something the user should see."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a training is asked for, all of it known to be good without TensorFlow.
+
+    Args:
+        config: the values in force.
+        source: where each was written.
+        splits: the rows.
+        runs_dir: where the run's directory goes.
+        smoke: at most 2 epochs and 256 rows.
+    """
+
+    config: Config
+    source: Source
+    splits: Splits
+    runs_dir: Path
+    smoke: bool = False
+
+    def metric_names(self) -> list[str]:
+        """What `--require` can ask for: the test split's metrics, validation's with `val_`."""
+        names = self.config.training.log_names()
+        tested = names if self.splits.test is not None else []
+        watched = names if self.splits.validation is not None else []
+        return [*tested, *(f"val_{name}" for name in watched)]
+
+
+def prepare(
+    path: Path,
+    overrides: Sequence[str] = (),
+    *,
+    runs_dir: Path,
+    smoke: bool = False,
+) -> Asked:
+    """Reads a config and its data, and checks all that can be checked without TensorFlow.
+
+    Raises:
+        ConfigError, DataError: with every fault of the config, or else of the data.
+        RunError: when runs can't be written there.
+    """
+    settings, source = config.load(path, overrides)
+    splits = data.load(settings, source)
+    runs.check_writable(runs_dir)
+    changes: dict[str, Any] = {"threads": settings.training.threads or _cores()}
+    if smoke:
+        changes["epochs"] = min(SMOKE_EPOCHS, settings.training.epochs)
+        splits = splits.thinned(data.SMOKE_ROWS)
+    training = settings.training.model_copy(update=changes)
+    settings = settings.model_copy(update={"training": training})
+    return Asked(settings, source, splits, runs_dir, smoke)
+
+
+def fit(asked: Asked, progress: Progress) -> Run:
+    """Trains a network and leaves a run directory behind.
+
+    Args:
+        asked: from `prepare`.
+        progress: is told of every epoch.
+
+    Returns:
+        The run, its summary complete.
+
+    Raises:
+        ConfigError: when Keras refuses what the config asks for; no run is left then.
+        TrainingError: when the loss is no longer finite; the run holds the last sound weights.
+        StorageError: when the run can't be written.
+        Stopped: by a signal; the run's state says so.
+    """
+    clock = _Clock()
+    settings, splits = asked.config, asked.splits
+    git = _ask_git()
+    with clock("import"):
+        from tftrain import backend, evaluate, training
+        from tftrain.training import callbacks
+
+        backend.start(settings.seed, settings.training.threads or 1)
+    with clock("build"):
+        network = _network(asked)
+        run = _open_run(asked, network, git, backend.versions())
+        job = training.Job(
+            engine=evaluate.engine_of(network, settings, len(splits.train)),
+            training=settings.training,
+            train=splits.weighted,
+            validation=splits.validation,
+            seed=settings.seed,
+            callbacks=callbacks.build(settings, asked.source, run.folder),
+            say=progress.say,
+        )
+    with _closing(run, job, splits):
+        with clock("training"):
+            _train(asked, job, run, progress)
+        with clock("saving"):
+            _save(asked, job, run)
+        with clock("evaluation"):
+            scores = evaluate.metrics(job.engine, splits)
+        run.write_metrics()
+        run.update(
+            state=runs.FINISHED,
+            finished=_now(),
+            **_best(settings, run),
+            metrics=scores,
+            seconds=clock.seconds | {"total": clock.total()},
+        )
+    return run
+
+
+def _network(asked: Asked) -> Any:
+    """The network, once everything that Keras can refuse has been tried."""
+    from tftrain import model
+    from tftrain.objects import collect
+    from tftrain.training import callbacks
+
+    problems: list[Problem] = []
+    network = collect(problems, lambda: model.build(asked.config, asked.source, asked.splits.form))
+    collect(problems, lambda: callbacks.build(asked.config, asked.source, asked.runs_dir))
+    if problems:
+        raise ConfigError(problems)
+    return network
+
+
+def _train(asked: Asked, job: Job, run: Run, progress: Progress) -> None:
+    from tftrain import training
+
+    progress.begin(asked.config.training.epochs)
+    try:
+        for epoch in training.train(job):
+            run.record(_row(epoch))
+            progress.epoch(epoch)
+    except training.NonFinite as error:
+        raise TrainingError(_non_finite(asked, error)) from None
+    finally:
+        progress.end()
+
+
+def _save(asked: Asked, job: Job, run: Run) -> None:
+    from tftrain import model
+
+    network = job.engine.network
+    _write_weights(run, network, asked.splits)
+    others = model.exportable(network, asked.config, asked.splits.scaling)
+    files.require_space(run.folder, 2 * sum(weight.nbytes for weight in network.get_weights()))
+    files.fill(run.folder / runs.MODEL, others.save)
+
+
+@dataclass
+class _Clock:
+    """Seconds of each stage, by name."""
+
+    started: float = field(default_factory=time.perf_counter)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def __call__(self, stage: str) -> Iterator[None]:
+        before = time.perf_counter()
+        yield
+        self.seconds[stage] = round(time.perf_counter() - before, 3)
+
+    def total(self) -> float:
+        return round(time.perf_counter() - self.started, 3)
+
+
+@contextmanager
+def _closing(run: Run, job: Job, splits: Splits) -> Iterator[None]:
+    """Whatever ends a run before its time is written into it, with the last sound weights."""
+    try:
+        yield
+    except (Stopped, TrainingError, StorageError) as error:
+        state = runs.STOPPED if isinstance(error, Stopped) else runs.FAILED
+        with suppress(StorageError):  # the storage that failed is what `error` tells of
+            job.engine.network.set_weights(job.last_good)
+            _write_weights(run, job.engine.network, splits)
+            run.write_metrics()
+            run.update(state=state, finished=_now(), reason=str(error))
+        raise
+
+
+def _open_run(
+    asked: Asked, network: Any, git: subprocess.Popen[str] | None, versions: dict[str, str]
+) -> Run:
+    """The run's directory with all that is known before the first epoch."""
+    settings, splits = asked.config, asked.splits
+    run = runs.claim(asked.runs_dir, f"{settings.name}-smoke" if asked.smoke else settings.name)
+    run.write(runs.CONFIG, asked.source.text)
+    run.write(runs.RESOLVED, config.resolved(settings))
+    run.write(runs.ENVIRONMENT, _json(_environment(settings, git, versions)))
+    rows = {name: part.rows for name, part in splits.parts().items()}
+    files.write_arrays(run.folder / runs.SPLIT, rows)
+    run.update(
+        format_version=runs.FORMAT_VERSION,
+        name=run.folder.name,
+        state=runs.RUNNING,
+        smoke=asked.smoke,
+        started=_now(),
+        process=os.getpid(),
+        parameters=int(network.count_params()),
+        inputs=list(splits.form.inputs),
+        labels=list(splits.form.labels),
+        classes=splits.form.classes and list(splits.form.classes),
+        rows={name: len(part) for name, part in splits.parts().items()},
+        fingerprint=splits.fingerprint,
+        epochs=settings.training.epochs,
+    )
+    return run
+
+
+def _write_weights(run: Run, network: Any, splits: Splits) -> None:
+    from tftrain import evaluate
+
+    files.write_arrays(run.folder / runs.WEIGHTS, evaluate.arrays_of(network, splits.scaling))
+
+
+def _row(epoch: Epoch) -> dict[str, float]:
+    logs = {name: value for name, value in epoch.logs.items() if name != "learning_rate"}
+    rate, seconds = epoch.learning_rate, round(epoch.seconds, 6)
+    return {"epoch": epoch.number, **logs, "learning_rate": rate, "seconds": seconds}
+
+
+def _best(settings: Config, run: Run) -> dict[str, Any]:
+    """The best epoch by what is monitored, and which epoch's weights were kept."""
+    from tftrain.training import higher_is_better
+
+    monitor = settings.training.monitor() or "val_loss"
+    if monitor not in run.history[-1]:
+        monitor = "loss"
+    values = np.array([row[monitor] for row in run.history])
+    best = values.argmax() if higher_is_better(settings.training, monitor) else values.argmin()
+    stopping = [spec for spec in settings.training.callbacks if spec.name == "EarlyStopping"]
+    restored = any(spec.arguments.get("restore_best_weights") for spec in stopping)
+    return {
+        "epochs_run": len(run.history),
+        "monitor": monitor,
+        "best_epoch": int(best) + 1,
+        "best_value": float(values[best]),
+        "kept": "best" if restored else "last",
+    }
+
+
+def _non_finite(asked: Asked, error: NonFinite) -> Problem:
+    kept = f"the weights of epoch {error.epoch - 1} are" if error.epoch > 1 else "the first are"
+    message = f"{error.what} is not finite after epoch {error.epoch}; {kept} kept"
+    return asked.source.problem(("training", "optimizer"), "T001", message)
+
+
+def _cores() -> int:
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, indent=2) + "\n"
+
+
+def _ask_git() -> subprocess.Popen[str] | None:
+    """Asks for the commit and what is changed; the answer comes while TensorFlow is imported."""
+    command = ["git", "status", "--porcelain=v2", "--branch", "--untracked-files=no"]
+    try:
+        return subprocess.Popen(  # noqa: S603 - fixed words, no shell
+            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
+    except OSError:
+        return None
+
+
+def _git(asked: subprocess.Popen[str] | None) -> dict[str, Any] | None:
+    if asked is None:
+        return None
+    answer, _ = asked.communicate()
+    if asked.returncode:
+        return None
+    lines = answer.splitlines()
+    commits = [line.split()[-1] for line in lines if line.startswith("# branch.oid")]
+    return {"commit": commits[0], "dirty": any(not line.startswith("#") for line in lines)}
+
+
+def _environment(
+    settings: Config, git: subprocess.Popen[str] | None, versions: dict[str, str]
+) -> dict[str, Any]:
+    """What a run depends on besides its config and its data."""
+    return {
+        "tftrain": __version__,
+        "python": platform.python_version(),
+        **versions,
+        "platform": platform.platform(),
+        "machine": platform.machine(),
+        "cores": os.cpu_count(),
+        "threads": settings.training.threads,
+        "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS") != "0",
+        "git": _git(git),
+        "command": shlex.join(sys.argv),
+    }

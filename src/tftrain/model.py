@@ -1,0 +1,206 @@
+"""Config.model and the data's shape in, a compiled `keras.Sequential` out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+from tftrain.backend import keras
+from tftrain.config import Config, Source, Spec, family, outputs, snake_case
+from tftrain.data import Form, Scaling
+from tftrain.errors import ConfigError, Problem
+from tftrain.objects import collect, first_line, make
+
+Shape = tuple[int | None, ...]
+_FREE = ("CTC", "ctc", "Circle", "circle")  # labels of a shape of their own
+
+
+def build(config: Config, source: Source, form: Form) -> Any:
+    """The network, built and compiled.
+
+    Args:
+        config: the layers, the loss, the metrics, the optimizer.
+        source: for the place of a fault.
+        form: the inputs it takes and the labels its outputs must fit.
+
+    Returns:
+        A `keras.Sequential` whose layers are named by their class, as Keras names them.
+
+    Raises:
+        ConfigError: with every Keras object that is wrong; then, if none is, with the layer that
+            doesn't fit the one before, or outputs that don't fit the labels.
+    """
+    problems: list[Problem] = []
+    layers = _layers(config, source, problems)
+    loss = collect(problems, partial(_loss, config, source))
+    optimizer_spec = config.training.optimizer
+    optimizer = collect(
+        problems, partial(make, "optimizer", optimizer_spec, ("training", "optimizer"), source)
+    )
+    _metrics(config, source, problems, None)
+    if problems:
+        raise ConfigError(problems)
+    network = _assemble(layers, form.inputs, source)
+    _check_output(config, source, network.output_shape[1:], form)
+    metrics = _metrics(config, source, problems, (network.output_shape, (None, *form.labels)))
+    network.compile(
+        optimizer=optimizer,
+        loss=loss,
+        metrics=metrics["metrics"],
+        weighted_metrics=metrics["weighted_metrics"],
+        jit_compile=False,
+    )
+    network.optimizer.build(network.trainable_variables)
+    return network
+
+
+def exportable(network: Any, config: Config, scaling: Scaling) -> Any:
+    """The network for others: raw inputs in, predictions (no logits) out.
+
+    Args:
+        network: the trained network.
+        config: whose loss says whether its outputs are logits.
+        scaling: the preparation, which becomes the first layer.
+
+    Returns:
+        A `keras.Sequential` that shares the network's layers and needs nothing of tftrain.
+    """
+    layers = [keras.Input(network.input_shape[1:]), *_preparation(scaling), *network.layers]
+    loss = config.training.loss
+    if outputs(loss) == "logits":
+        single = network.output_shape[-1] == 1 or family(loss) == "binary"
+        layers.append(keras.layers.Activation("sigmoid" if single else "softmax"))
+    return keras.Sequential(layers, name=config.name)
+
+
+def weights_by_name(network: Any) -> dict[str, Any]:
+    """Every weight that predictions depend on, NumPy arrays by `layer/weight`."""
+    return {variable.path: variable.numpy() for variable in network.weights}
+
+
+def set_weights_by_name(network: Any, arrays: Mapping[str, Any]) -> str | None:
+    """Puts weights in place.
+
+    Returns:
+        What doesn't fit (a name, a shape, a type), or None.
+    """
+    wanted = {variable.path: variable for variable in network.weights}
+    if set(wanted) != set(arrays):
+        odd = sorted(set(wanted) ^ set(arrays))
+        return f"weights of another network: {', '.join(odd[:3])}"
+    for name, variable in wanted.items():
+        array = arrays[name]
+        if tuple(variable.shape) != array.shape or variable.dtype != str(array.dtype):
+            found = f"{array.dtype}{array.shape}"
+            return f"`{name}`: expected {variable.dtype}{tuple(variable.shape)}, got {found}"
+    for name, variable in wanted.items():
+        variable.assign(arrays[name])
+    return None
+
+
+def _layers(config: Config, source: Source, problems: list[Problem]) -> list[Any]:
+    """The layers, named as Keras would in a process that made nothing else before."""
+    counts: Counter[str] = Counter()
+    layers = []
+    for place, spec in enumerate(config.model.layers):
+        name = snake_case(spec.name)
+        count = counts[name]
+        counts[name] += 1
+        path = ("model", "layers", place)
+        named = Spec("InputLayer", spec.arguments) if spec.name == "Input" else spec
+        defaults = {"name": f"{name}_{count}" if count else name}
+        layer = collect(problems, partial(make, "layer", named, path, source, **defaults))
+        layers.append(layer)
+    return layers
+
+
+def _assemble(layers: list[Any], shape: tuple[int, ...], source: Source) -> Any:
+    if not isinstance(layers[0], keras.layers.InputLayer):
+        layers = [keras.Input(shape, name="input"), *layers]
+        offset = 1
+    else:
+        offset = 0
+    with suppress(Exception):  # which layer it was is found below
+        return keras.Sequential(layers, name="network")
+    network = keras.Sequential(name="network")
+    for place, layer in enumerate(layers):
+        try:
+            network.add(layer)
+        except Exception as error:  # noqa: BLE001 - Keras raises what it likes
+            before = network.output_shape[1:] if place else shape
+            message = f"doesn't fit rows of shape {before}: {first_line(error)}"
+            path = ("model", "layers", max(0, place - offset))
+            raise ConfigError(source.problem(path, "K005", message)) from None
+    return network
+
+
+def _loss(config: Config, source: Source) -> Any:
+    return make("loss", config.training.loss, ("training", "loss"), source)
+
+
+def _metrics(
+    config: Config,
+    source: Source,
+    problems: list[Problem],
+    shapes: tuple[Shape, Shape] | None,
+) -> dict[str, list[Any]]:
+    """The metrics by section, each under the name it has in the logs."""
+    made: dict[str, list[Any]] = {"metrics": [], "weighted_metrics": []}
+    logits = bool(config.training.loss.arguments.get("from_logits"))
+    for section, place, name in config.training.metric_names():
+        spec = getattr(config.training, section)[place]
+        if spec.name in ("accuracy", "acc"):
+            if shapes is not None:
+                made[section].append(_accuracy(config, name, *shapes))
+            continue
+        defaults = {"name": name} | ({"from_logits": logits} if spec.name == "AUC" else {})
+        path = ("training", section, place)
+        metric = collect(problems, partial(make, "metric", spec, path, source, **defaults))
+        if metric is not None and not isinstance(metric, keras.metrics.Metric):
+            metric = keras.metrics.MeanMetricWrapper(metric, name=name)
+        made[section].append(metric)
+    return made
+
+
+def _accuracy(config: Config, name: str, output: Shape, labels: Shape) -> Any:
+    """The accuracy that fits the loss; Keras itself cuts logits at 0.5."""
+    loss = config.training.loss
+    if family(loss) in ("binary", "hinge") or output[-1] == 1:
+        threshold = 0.5 if outputs(loss) == "probabilities" else 0.0
+        return keras.metrics.BinaryAccuracy(name=name, threshold=threshold)
+    if family(loss) == "sparse" or len(labels) < len(output):
+        return keras.metrics.SparseCategoricalAccuracy(name=name)
+    return keras.metrics.CategoricalAccuracy(name=name)
+
+
+def _check_output(config: Config, source: Source, output: Shape, form: Form) -> None:
+    """Outputs and labels of shapes that mean the same: Keras stretches one over the other."""
+    loss, labels = config.training.loss, form.labels
+    if loss.name in _FREE:
+        return
+    if family(loss) == "sparse":
+        needed = len(form.classes or ())
+        fits = len(output) == 1 and (output[0] or 0) >= needed
+        wanted = f"({needed},), one for each class"
+    elif family(loss) == "crossentropy":
+        return
+    else:
+        fits = output == (labels or (1,))
+        wanted = f"{labels or (1,)}, as the labels"
+    if not fits:
+        message = f"the network's outputs have shape {output} a row; expected {wanted}"
+        path = ("model", "layers", len(config.model.layers) - 1)
+        raise ConfigError(source.problem(path, "K005", message))
+
+
+def _preparation(scaling: Scaling) -> list[Any]:
+    if scaling.first is None or scaling.second is None:
+        return []
+    if scaling.kind == "rescale":
+        return [keras.layers.Rescaling(scaling.second.tolist(), scaling.first.tolist())]
+    axis = -1 if scaling.first.ndim else None
+    numbers = {"mean": scaling.first, "variance": scaling.second}
+    return [keras.layers.Normalization(axis=axis, **numbers)]

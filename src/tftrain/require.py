@@ -1,0 +1,88 @@
+"""`accuracy>=0.99` in, whether a run's metrics meet it out."""
+
+from __future__ import annotations
+
+import math
+import operator
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from tftrain.errors import ConfigError, Mark, Problem, did_you_mean
+
+_OPERATORS = {
+    ">=": operator.ge,
+    "<=": operator.le,
+    ">": operator.gt,
+    "<": operator.lt,
+    "==": operator.eq,
+}
+_FORM = re.compile(r"\s*([A-Za-z_]\w*)\s*(>=|<=|==|>|<)\s*(\S+)\s*")
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """A bound that a metric must keep.
+
+    Args:
+        metric: of the test split, or with `val_` before it of the validation split.
+        sign: `>=`, `<=`, `>`, `<` or `==`.
+        bound: the number to compare with.
+    """
+
+    metric: str
+    sign: str
+    bound: float
+
+    def met(self, metrics: Mapping[str, float]) -> bool:
+        """Whether the metrics keep the bound; NaN and a metric that isn't there keep none."""
+        value = metrics.get(self.metric, math.nan)
+        return bool(_OPERATORS[self.sign](value, self.bound))
+
+    def __str__(self) -> str:
+        return f"{self.metric}{self.sign}{self.bound:g}"
+
+
+def parse(texts: Iterable[str], names: Iterable[str]) -> list[Requirement]:
+    """The requirements that `--require` options state.
+
+    Args:
+        texts: `METRIC>=X` each.
+        names: of the metrics there will be.
+
+    Raises:
+        ConfigError: for every text that is of another form or names another metric.
+    """
+    known, requirements, problems = list(names), [], []
+    for text in texts:
+        mark = Mark(f"--require '{text}'")
+        match = _FORM.fullmatch(text)
+        bound = _number(match[3]) if match else None
+        if match is None or bound is None:
+            message = "expected METRIC>=NUMBER, such as accuracy>=0.99"
+            problems.append(Problem(mark, "C030", message))
+        elif match[1] not in known:
+            near = did_you_mean(match[1], known) or f"; expected one of {', '.join(known)}"
+            problems.append(Problem(mark, "C030", f"no metric `{match[1]}`{near}"))
+        else:
+            requirements.append(Requirement(match[1], match[2], bound))
+    if problems:
+        raise ConfigError(problems)
+    return requirements
+
+
+def named(metrics: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+    """Metrics by split, under the names that requirements use: validation's with `val_`."""
+    names: dict[str, float] = {}
+    for split, values in metrics.items():
+        prefix = "val_" if split == "validation" else ""
+        if split != "train" or len(metrics) == 1:
+            names |= {prefix + name: value for name, value in values.items()}
+    return names
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None

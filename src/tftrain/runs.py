@@ -1,0 +1,183 @@
+"""The run directory: claimed once, written whole file by whole file, found again by name.
+
+Every name of a file in a run stands here, and nothing here imports NumPy or TensorFlow.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import itertools
+import json
+import os
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tftrain import files
+from tftrain.errors import Mark, Problem, RunError, StorageError, did_you_mean
+
+FORMAT_VERSION = 1
+CONFIG = "config.yaml"
+RESOLVED = "config.resolved.yaml"
+ENVIRONMENT = "environment.json"
+SPLIT = "split.npz"
+METRICS = "metrics.csv"
+WEIGHTS = "weights.npz"
+MODEL = "model.keras"
+SUMMARY = "summary.json"
+
+RUNNING, FINISHED, STOPPED, FAILED = "running", "finished", "stopped", "failed"
+_SECONDS_BETWEEN_WRITES = 2.0
+
+
+@dataclass
+class Run:
+    """One run's directory, while it is written.
+
+    Args:
+        folder: `runs/NAME-N`.
+        summary: what `summary.json` holds.
+        history: a row for each epoch, as in `metrics.csv`.
+    """
+
+    folder: Path
+    summary: dict[str, Any] = field(default_factory=dict)
+    history: list[dict[str, float]] = field(default_factory=list)
+    _written: float = field(default=float("-inf"), repr=False)
+
+    def write(self, name: str, content: str | bytes) -> None:
+        """Puts one of the run's files in place, whole."""
+        encoded = content.encode() if isinstance(content, str) else content
+        files.write(self.folder / name, encoded)
+
+    def record(self, row: Mapping[str, float]) -> None:
+        """Adds an epoch's row; `metrics.csv` follows every two seconds."""
+        self.history.append(dict(row))
+        if time.monotonic() - self._written > _SECONDS_BETWEEN_WRITES:
+            self.write_metrics()
+
+    def write_metrics(self) -> None:
+        """Brings `metrics.csv` up to date."""
+        columns = list(dict.fromkeys(itertools.chain.from_iterable(self.history)))
+        text = io.StringIO(newline="")
+        writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self.history)
+        self.write(METRICS, text.getvalue())
+        self._written = time.monotonic()
+
+    def update(self, **values: Any) -> None:
+        """Changes the summary and writes it."""
+        self.summary |= values
+        self.write(SUMMARY, json.dumps(_finite(self.summary), indent=2) + "\n")
+
+
+def check_writable(runs_dir: Path) -> None:
+    """Makes the folder of all runs and sees that it can be written.
+
+    Raises:
+        RunError: when it can't; better told before TensorFlow is imported than after.
+    """
+    try:
+        runs_dir.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=runs_dir):
+            pass
+    except OSError as error:
+        raise RunError(_unwritable(runs_dir, error)) from None
+
+
+def claim(runs_dir: Path, name: str) -> Run:
+    """A new directory that no other process has, `NAME-1` or the next free number.
+
+    Raises:
+        StorageError: when none can be made.
+    """
+    taken = [_number(folder.name, name) for folder in runs_dir.glob(f"{name}-*")]
+    number = max(taken, default=0) + 1
+    while True:
+        folder = runs_dir / f"{name}-{number}"
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            number += 1
+        except OSError as error:
+            raise StorageError(_unwritable(runs_dir, error)) from None
+        else:
+            return Run(folder)
+
+
+def summaries(runs_dir: Path) -> list[tuple[Path, dict[str, Any]]]:
+    """Every run's folder and summary, newest first; a folder without one is no run."""
+    found = []
+    with contextlib.suppress(OSError):
+        for entry in os.scandir(runs_dir):
+            with contextlib.suppress(OSError, ValueError):
+                summary = json.loads(Path(entry.path, SUMMARY).read_bytes())
+                if isinstance(summary, dict):
+                    found.append((Path(entry.path), summary))
+    return sorted(found, key=lambda run: (str(run[1].get("started")), run[0].name), reverse=True)
+
+
+def find(runs_dir: Path, name: str | None) -> tuple[Path, dict[str, Any]]:
+    """A finished run's folder and summary.
+
+    Args:
+        runs_dir: where runs are.
+        name: a run's directory or its name; None for the newest that is no smoke run.
+
+    Raises:
+        RunError: when there is none, or it did not finish.
+    """
+    if name is None:
+        for folder, summary in summaries(runs_dir):
+            if summary.get("state") == FINISHED and not summary.get("smoke"):
+                return folder, summary
+        message = "no finished run here; `tftrain fit CONFIG` makes one"
+        raise RunError(Problem(Mark(str(runs_dir)), "R001", message))
+    folder = Path(name) if Path(name).is_dir() else runs_dir / name
+    summary = _summary(folder, name, runs_dir)
+    if summary.get("state") != FINISHED:
+        message = f"not finished: its state is `{summary.get('state')}`"
+        raise RunError(Problem(Mark(str(folder)), "R001", message))
+    return folder, summary
+
+
+def _summary(folder: Path, name: str, runs_dir: Path) -> dict[str, Any]:
+    if not folder.is_dir():
+        near = did_you_mean(name, [other.name for other, _ in summaries(runs_dir)])
+        raise RunError(Problem(Mark(str(folder)), "R001", f"no such run{near}"))
+    path = folder / SUMMARY
+    try:
+        summary = json.loads(files.read(path))
+    except ValueError:
+        summary = None
+    if not isinstance(summary, dict):
+        raise RunError(Problem(Mark(str(path)), "R002", "damaged: not a JSON object"))
+    version = summary.get("format_version")
+    if not isinstance(version, int) or version > FORMAT_VERSION:
+        message = f"format version {version}: this tftrain reads up to {FORMAT_VERSION}"
+        raise RunError(Problem(Mark(str(path)), "R002", message))
+    return summary
+
+
+def _number(folder: str, name: str) -> int:
+    suffix = folder.removeprefix(f"{name}-")
+    return int(suffix) if suffix.isdecimal() else 0
+
+
+def _unwritable(folder: Path, error: OSError) -> Problem:
+    return Problem(Mark(str(folder)), "R003", f"can't be written: {error.strerror or error}")
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no NaN and no infinity: they are written as null."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, float) and not (float("-inf") < value < float("inf")):
+        return None
+    return value

@@ -1,0 +1,77 @@
+"""A smoke run in, a list of what was checked out: can it be read again, asked, and learn?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tftrain import evaluate
+from tftrain.data import Part
+from tftrain.runs import Run
+from tftrain.terminal import number
+from tftrain.training import Engine
+
+STEPS = 200
+_LEARNT = 0.99  # of the loss at most must be left after that many steps on one batch
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was tried.
+
+    Args:
+        name: what.
+        passed: whether it held.
+        detail: the figures.
+    """
+
+    name: str
+    passed: bool
+    detail: str
+
+    def __str__(self) -> str:
+        return f"{'ok' if self.passed else 'FAILED':6}  {self.name}: {self.detail}"
+
+
+def check(run: Run) -> list[Check]:
+    """Reads a finished smoke run as `tftrain eval` does, and tries it.
+
+    Args:
+        run: as `fit` left it.
+
+    Returns:
+        What was checked, in order.
+    """
+    rows = ", ".join(f"{count} {name}" for name, count in run.summary["rows"].items())
+    trained = Check("trained", True, f"{run.summary['epochs_run']} epochs, {rows} rows")
+    again = evaluate.load(run.folder, run.summary)
+    splits = again.splits()
+    before = run.summary["metrics"]
+    after = evaluate.metrics(again.engine, splits)
+    equal = "every metric to the bit" if before == after else f"{before} became {after}"
+    asked = splits.test or splits.train
+    return [
+        trained,
+        Check("read again", before == after, equal),
+        _predictions(again.engine, asked),
+        _one_batch(again.engine, splits.weighted),
+    ]
+
+
+def _predictions(engine: Engine, part: Part) -> Check:
+    outputs = np.concatenate(list(engine.predict(part)))
+    sound = bool(np.isfinite(outputs).all()) and len(outputs) == len(part)
+    span = f"from {number(float(outputs.min()))} to {number(float(outputs.max()))}"
+    return Check("predicted", sound, f"{len(outputs)} rows, outputs {span}")
+
+
+def _one_batch(engine: Engine, part: Part) -> Check:
+    """A network that can learn anything can learn one batch by heart."""
+    batch = part.thinned(engine.batch_size)
+    before = engine.evaluate(batch)["loss"]
+    engine.train(batch, np.tile(np.arange(len(batch)), STEPS))
+    after = engine.evaluate(batch)["loss"]
+    learnt = after <= before * _LEARNT or before == 0
+    figures = f"loss {number(before)} to {number(after)} in {STEPS} steps on {len(batch)} rows"
+    return Check("one batch by heart", bool(learnt), figures)

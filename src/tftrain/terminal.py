@@ -1,0 +1,146 @@
+"""Results as text: progress on stderr, tables for stdout."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tftrain.training import Epoch
+
+
+class Silent:
+    """No progress; only what must be said."""
+
+    def begin(self, epochs: int) -> None:
+        """Nothing is shown."""
+
+    def epoch(self, epoch: Epoch) -> None:
+        """Nothing is shown."""
+
+    def end(self) -> None:
+        """Nothing is shown."""
+
+    def say(self, line: str) -> None:
+        """Nothing is shown."""
+
+
+class Lines(Silent):
+    """A plain line an epoch, for logs and pipes."""
+
+    def __init__(self) -> None:
+        self._epochs = 0
+
+    def begin(self, epochs: int) -> None:
+        """Remembers how many epochs there can be."""
+        self._epochs = epochs
+
+    def epoch(self, epoch: Epoch) -> None:
+        """Prints `epoch 3/100  loss 0.1234  val_loss 0.1300`."""
+        number = f"{epoch.number:>{len(str(self._epochs))}}"
+        self.say(f"epoch {number}/{self._epochs}  {_logs(epoch)}")
+
+    def say(self, line: str) -> None:
+        """Prints the line."""
+        print(line, file=sys.stderr, flush=True)  # noqa: T201 - this is where it goes out
+
+
+class Bar(Silent):
+    """A bar that fills, with the newest losses and metrics and the time left."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+        self._progress = Progress(
+            TextColumn("epoch {task.completed}/{task.total}"),
+            BarColumn(bar_width=24),
+            TimeRemainingColumn(compact=True),
+            TextColumn("{task.fields[logs]}"),
+            console=Console(stderr=True),
+        )
+
+    def begin(self, epochs: int) -> None:
+        """Shows the empty bar."""
+        self._task = self._progress.add_task("", total=epochs, logs="")
+        self._progress.start()
+
+    def epoch(self, epoch: Epoch) -> None:
+        """Fills the bar by one epoch; it is drawn ten times a second at most."""
+        self._progress.update(self._task, completed=epoch.number, logs=_logs(epoch))
+
+    def end(self) -> None:
+        """Leaves the bar as it is."""
+        self._progress.stop()
+
+    def say(self, line: str) -> None:
+        """Prints the line above the bar."""
+        self._progress.console.print(line, highlight=False, markup=False)
+
+
+def progress(*, quiet: bool) -> Silent:
+    """The progress that fits stderr: a bar on a terminal, lines elsewhere, nothing if quiet."""
+    if quiet:
+        return Silent()
+    return Bar() if sys.stderr.isatty() else Lines()
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Columns two spaces apart: the first to the left, numbers to the right."""
+    lines = [list(map(str, header)), *(list(map(str, row)) for row in rows)]
+    widths = [max(len(line[place]) for line in lines) for place in range(len(header))]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if place == 0 else cell.rjust(width)
+            for place, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    )
+
+
+def metrics_table(metrics: Mapping[str, Mapping[str, float]]) -> str:
+    """A row a metric, a column a split."""
+    names = list(dict.fromkeys(name for split in metrics.values() for name in split))
+    rows = [[name, *(number(split.get(name)) for split in metrics.values())] for name in names]
+    return table(["", *metrics], rows)
+
+
+def summary_line(summary: Mapping[str, Any]) -> str:
+    """The best epoch, by what and how good; whose weights were kept; how long it took."""
+    seconds = summary["seconds"]
+    best, run = summary["best_epoch"], summary["epochs_run"]
+    kept = "its weights are kept" if summary["kept"] == "best" else "the last weights are kept"
+    return (
+        f"best epoch {best} of {run} by {summary['monitor']} {number(summary['best_value'])}; "
+        f"{kept}; {seconds['training']:.1f} s of training, {seconds['total']:.1f} s in all"
+    )
+
+
+def runs_table(found: Sequence[tuple[Path, Mapping[str, Any]]]) -> str:
+    """A row a run: name, state, best epoch, test metrics (else validation's), seconds."""
+    rows = []
+    for folder, summary in found:
+        metrics = summary.get("metrics", {})
+        main = metrics.get("test") or metrics.get("validation") or metrics.get("train") or {}
+        shown = "  ".join(f"{name} {number(value)}" for name, value in main.items())
+        seconds = summary.get("seconds", {}).get("total")
+        best = str(summary.get("best_epoch", "-"))
+        state = str(summary.get("state"))
+        total = "-" if seconds is None else f"{seconds:.1f}"
+        rows.append([folder.name, state, best, total, shown])
+    return table(["run", "state", "best epoch", "seconds", "metrics"], rows)
+
+
+def number(value: float | None) -> str:
+    """Four digits that count: `0.9861`, `1.234e-05`, `2859`."""
+    if value is None:
+        return "-"
+    if value and not 1e-3 <= abs(value) < 1e5:  # noqa: PLR2004 - where plain digits stop helping
+        return f"{value:.3e}"
+    return f"{value:.4f}" if abs(value) < 100 else f"{value:.1f}"  # noqa: PLR2004 - as above
+
+
+def _logs(epoch: Epoch) -> str:
+    return "  ".join(f"{name} {number(value)}" for name, value in epoch.logs.items())

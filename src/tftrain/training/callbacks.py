@@ -1,0 +1,120 @@
+"""Config.training.callbacks in, Keras callbacks out, set up so that none of their traps springs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from tftrain.backend import keras
+from tftrain.config import Config, Source, Spec, Training
+from tftrain.errors import ConfigError, Problem
+from tftrain.objects import collect, make
+
+_PATHS = ("filepath", "filename", "log_dir", "backup_dir", "directory")
+_MONITORING = ("EarlyStopping", "ReduceLROnPlateau", "ModelCheckpoint")
+_BATCH_METHODS = (
+    "on_batch_begin",
+    "on_batch_end",
+    "on_train_batch_begin",
+    "on_train_batch_end",
+    "on_test_batch_begin",
+    "on_test_batch_end",
+)
+_HIGHER_IS_BETTER = (
+    "accuracy",
+    "auc",
+    "correlation",
+    "iou",
+    "precision",
+    "recall",
+    "score",
+    "sensitivity",
+    "similarity",
+    "specificity",
+    "truenegatives",
+    "truepositives",
+)
+
+
+def build(config: Config, source: Source, folder: Path) -> list[Any]:
+    """The callbacks, in order.
+
+    Args:
+        config: names them.
+        source: for the place of a fault.
+        folder: the run directory, where relative paths lie.
+
+    Raises:
+        ConfigError: with every callback that is wrong.
+    """
+    problems: list[Problem] = []
+    made = []
+    for place, spec in enumerate(config.training.callbacks):
+        path = ("training", "callbacks", place)
+        for argument in _PATHS:
+            value = spec.arguments.get(argument)
+            if isinstance(value, str) and _leaves(value):
+                message = f"`{value}`: expected a path inside the run directory"
+                where = (*path, spec.name, argument)
+                problems.append(source.problem(where, "C014", message))
+        at = _in_folder(_with_mode(spec, config.training), folder)
+        made.append(collect(problems, partial(make, "callback", at, path, source)))
+    if problems:
+        raise ConfigError(problems)
+    return [_adapted(callback) for callback in made]
+
+
+def wanting_batches(callbacks: Iterable[Any]) -> list[str]:
+    """The names of those that must be called for every batch."""
+    return [type(callback).__name__ for callback in callbacks if _wants_batches(callback)]
+
+
+def higher_is_better(training: Training, monitor: str) -> bool:
+    """Whether a larger value of what is monitored is the better one, by the metric's class."""
+    for section, place, name in training.metric_names():
+        if name == monitor.removeprefix("val_"):
+            metric = getattr(training, section)[place].name.replace("_", "").lower()
+            return metric == "acc" or any(word in metric for word in _HIGHER_IS_BETTER)
+    return False
+
+
+def _wants_batches(callback: Any) -> bool:
+    if getattr(callback, "save_freq", None) == "epoch":
+        return False  # ModelCheckpoint and BackupAndRestore count batches only for other values
+    base = keras.callbacks.Callback
+    for method in _BATCH_METHODS:
+        function = getattr(callback, method)
+        if getattr(function, "__func__", None) is not getattr(base, method):
+            return True
+    return False
+
+
+def _with_mode(spec: Spec, training: Training) -> Spec:
+    """Says whether more is better: Keras's own guess fails for some metrics."""
+    monitor = spec.arguments.get("monitor", "val_loss")
+    if spec.name not in _MONITORING or "mode" in spec.arguments or not isinstance(monitor, str):
+        return spec
+    mode = "max" if higher_is_better(training, monitor) else "min"
+    return Spec(spec.name, {**spec.arguments, "mode": mode})
+
+
+def _leaves(path: str) -> bool:
+    return Path(path).is_absolute() or ".." in Path(path).parts
+
+
+def _in_folder(spec: Spec, folder: Path) -> Spec:
+    arguments = dict(spec.arguments)
+    for name in _PATHS:
+        if isinstance(arguments.get(name), str):
+            arguments[name] = str(folder / arguments[name])
+    return Spec(spec.name, arguments)
+
+
+def _adapted(callback: Any) -> Any:
+    """Lets LearningRateScheduler take a Keras schedule, counted in epochs."""
+    schedule = getattr(callback, "schedule", None)
+    if isinstance(schedule, keras.optimizers.schedules.LearningRateSchedule):
+        callback.schedule = lambda epoch, _rate: float(schedule(epoch))
+    return callback
