@@ -230,7 +230,7 @@ def _open_run(
     """The run's directory with all that is known before the first epoch."""
     settings, splits = asked.config, asked.splits
     run = runs.claim(asked.runs_dir, f"{settings.name}-smoke" if asked.smoke else settings.name)
-    run.write(runs.CONFIG, asked.source.text)
+    run.write(runs.CONFIG, asked.source.raw)
     run.write(runs.RESOLVED, config.resolved(settings))
     run.write(runs.ENVIRONMENT, _json(_environment(settings, git, versions)))
     rows = {name: part.rows for name, part in splits.parts().items()}

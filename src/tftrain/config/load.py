@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails
 
 from tftrain.config import checks, override, text
 from tftrain.config.schema import ARRAY_SUFFIXES, Config
-from tftrain.config.text import Mapping, Node, Scalar
+from tftrain.config.text import Mapping, Node, Place, Scalar
 from tftrain.errors import ConfigError, Mark, Problem, did_you_mean
 
 _EXPECTED = {
@@ -39,14 +39,14 @@ class Source:
     """A config as it was written: for messages that come later, and for the run's own copy.
 
     Args:
-        text: the file's bytes.
+        raw: the file's bytes.
         root: the tree of nodes, overrides applied.
     """
 
-    text: bytes
+    raw: bytes
     root: Node
 
-    def problem(self, path: text.Place, code: str, message: str, *, key: bool = False) -> Problem:
+    def problem(self, path: Place, code: str, message: str, *, key: bool = False) -> Problem:
         """A fault at the place where the value at `path` (or its key) was written."""
         return Problem(text.find(self.root, path, key=key), code, message)
 
