@@ -6,6 +6,9 @@ import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+_SHORTEST = 3
+_MOST = 12
+
 
 @dataclass(frozen=True)
 class Mark:
@@ -35,7 +38,7 @@ class Problem:
     message: str
 
     def __str__(self) -> str:
-        return f"{self.mark}: error[{self.code}]: {self.message}"
+        return _one_line(f"{self.mark}: error[{self.code}]: {self.message}")
 
 
 class TftrainError(Exception):
@@ -86,6 +89,33 @@ class Stopped(Exception):  # noqa: N818 - a request, not an error
 
 def did_you_mean(word: str, names: Iterable[str]) -> str:
     """`; did you mean `X`?` with the nearest of the names, or nothing where none is near."""
+    near = nearest(word, names)
+    return "" if near is None else f"; did you mean `{near}`?"
+
+
+def nearest(word: str, names: Iterable[str]) -> str | None:
+    """The name most like a word.
+
+    Words of one or two letters and numbers are near to nothing but themselves in other letters.
+    """
     folded = {name.casefold().replace("_", ""): name for name in names}
-    near = difflib.get_close_matches(word.casefold().replace("_", ""), folded, n=1, cutoff=0.6)
-    return f"; did you mean `{folded[near[0]]}`?" if near else ""
+    asked = word.casefold().replace("_", "")
+    vague = len(asked) < _SHORTEST or not any(letter.isalpha() for letter in asked)
+    near = difflib.get_close_matches(asked, folded, n=1, cutoff=1 if vague else 0.6)
+    return folded[near[0]] if near else None
+
+
+def listed(names: Iterable[str]) -> str:
+    """`a, b, c`, cut short where there are many."""
+    every = list(names)
+    return ", ".join(every[:_MOST]) + (f", ... ({len(every)})" if len(every) > _MOST else "")
+
+
+def _one_line(text: str) -> str:
+    """Text that moves no cursor: a stranger's key may hold line ends and commands to terminals."""
+    if text.isprintable():
+        return text
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode()
+        for letter in text
+    )

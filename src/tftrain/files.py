@@ -10,11 +10,12 @@ import os
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Callable, Mapping
+import zlib
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tftrain.errors import Mark, Problem, RunError, StorageError
+from tftrain.errors import Mark, Problem, RunError, StorageError, nearest
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,6 +25,8 @@ _SPARE_BYTES = 1024 * 1024
 _NO_COMMENT = b"\0\0"
 _PREFIX = b"sha256="
 _COMMENT_BYTES = len(_PREFIX) + 64
+# what an archive that was made to deceive can raise, its checksum right
+_FAULTS = (OSError, ValueError, EOFError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error)
 
 
 def write(path: Path, content: bytes) -> None:
@@ -89,6 +92,17 @@ def read(path: Path) -> bytes:
         raise RunError(_cannot("read", path, error)) from None
 
 
+def beside(path: Path, suffixes: Collection[str]) -> str:
+    """`; did you mean `X`?` with the file whose name is nearest to that of a missing one."""
+    names = {
+        other.stem: other.name
+        for other in path.parent.glob("*")
+        if other.suffix in suffixes and other.is_file()
+    }
+    near = nearest(path.stem, names)
+    return "" if near is None else f"; did you mean `{names[near]}`?"
+
+
 def _cannot(verb: str, path: Path, error: OSError) -> Problem:
     return Problem(Mark(str(path)), "R003", f"can't be {verb}: {error.strerror or error}")
 
@@ -109,9 +123,13 @@ def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
     buffer = io.BytesIO()
     np.savez(buffer, **dict[str, Any](arrays))
     content = buffer.getvalue()
-    comment = _PREFIX + hashlib.sha256(content).hexdigest().encode()
-    length = len(comment).to_bytes(2, "little")
-    write(path, content[: -len(_NO_COMMENT)] + length + comment)
+    write(path, content[: -len(_NO_COMMENT)] + _seal(content))
+
+
+def _seal(content: bytes) -> bytes:
+    """The end of the archive instead of its empty comment: the comment's length, and the sum."""
+    sum_ = _PREFIX + hashlib.sha256(content).hexdigest().encode()
+    return _COMMENT_BYTES.to_bytes(2, "little") + sum_
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray[Any, Any]]:
@@ -123,11 +141,11 @@ def read_arrays(path: Path) -> dict[str, np.ndarray[Any, Any]]:
     import numpy as np
 
     content = read(path)
-    body, comment = content[: -_COMMENT_BYTES - 2] + _NO_COMMENT, content[-_COMMENT_BYTES:]
-    if comment != _PREFIX + hashlib.sha256(body).hexdigest().encode():
+    body, sealed = content[: -len(_NO_COMMENT) - _COMMENT_BYTES], content[-_COMMENT_BYTES - 2 :]
+    if sealed != _seal(body + _NO_COMMENT):
         raise RunError(Problem(Mark(str(path)), "R002", "damaged: its checksum doesn't match"))
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
-    except (ValueError, OSError, zipfile.BadZipFile) as error:
+    except _FAULTS as error:
         raise RunError(Problem(Mark(str(path)), "R002", f"not an archive: {error}")) from None

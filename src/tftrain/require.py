@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from tftrain.errors import ConfigError, Mark, Problem, did_you_mean
+from tftrain.errors import ConfigError, Mark, Problem, did_you_mean, listed
 
 _OPERATORS = {
     ">=": operator.ge,
@@ -62,7 +62,8 @@ def parse(texts: Iterable[str], names: Iterable[str]) -> list[Requirement]:
             message = "expected METRIC>=NUMBER, such as accuracy>=0.99"
             problems.append(Problem(mark, "C030", message))
         elif match[1] not in known:
-            near = did_you_mean(match[1], known) or f"; expected one of {', '.join(known)}"
+            names_them = f"; expected one of {listed(known)}" if known else ": none is measured"
+            near = did_you_mean(match[1], known) or names_them
             problems.append(Problem(mark, "C030", f"no metric `{match[1]}`{near}"))
         else:
             requirements.append(Requirement(match[1], match[2], bound))
@@ -83,6 +84,7 @@ def named(metrics: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
 
 def _number(text: str) -> float | None:
     try:
-        return float(text)
+        number = float(text)
     except ValueError:
         return None
+    return None if math.isnan(number) else number

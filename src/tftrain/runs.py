@@ -13,7 +13,7 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -112,13 +112,13 @@ def claim(runs_dir: Path, name: str) -> Run:
 
 
 def summaries(runs_dir: Path) -> list[tuple[Path, dict[str, Any]]]:
-    """Every run's folder and summary, newest first; a folder without one is no run."""
+    """Every run's folder and summary, newest first; a folder without a sound one is no run."""
     found = []
     with contextlib.suppress(OSError):
         for entry in os.scandir(runs_dir):
-            with contextlib.suppress(OSError, ValueError):
+            with contextlib.suppress(OSError, ValueError, RecursionError):
                 summary = json.loads(Path(entry.path, SUMMARY).read_bytes())
-                if isinstance(summary, dict):
+                if isinstance(summary, dict) and not _wrong(summary):
                     found.append((Path(entry.path), summary))
     return sorted(found, key=lambda run: (str(run[1].get("started")), run[0].name), reverse=True)
 
@@ -136,7 +136,7 @@ def find(runs_dir: Path, name: str | None) -> tuple[Path, dict[str, Any]]:
     if name is None:
         for folder, summary in summaries(runs_dir):
             if summary.get("state") == FINISHED and not summary.get("smoke"):
-                return folder, summary
+                return folder, _sound(folder, summary)
         message = "no finished run here; `tftrain fit CONFIG` makes one"
         raise RunError(Problem(Mark(str(runs_dir)), "R001", message))
     folder = Path(name) if Path(name).is_dir() else runs_dir / name
@@ -152,17 +152,51 @@ def _summary(folder: Path, name: str, runs_dir: Path) -> dict[str, Any]:
         near = did_you_mean(name, [other.name for other, _ in summaries(runs_dir)])
         raise RunError(Problem(Mark(str(folder)), "R001", f"no such run{near}"))
     path = folder / SUMMARY
+    if not path.exists():
+        raise RunError(Problem(Mark(str(folder)), "R001", f"not a run: it has no {SUMMARY}"))
     try:
         summary = json.loads(files.read(path))
-    except ValueError:
+    except (ValueError, RecursionError):
         summary = None
     if not isinstance(summary, dict):
         raise RunError(Problem(Mark(str(path)), "R002", "damaged: not a JSON object"))
+    return _sound(folder, summary)
+
+
+def _sound(folder: Path, summary: dict[str, Any]) -> dict[str, Any]:
+    """The summary, once it is one that this version writes."""
+    mark = Mark(str(folder / SUMMARY))
     version = summary.get("format_version")
     if not isinstance(version, int) or version > FORMAT_VERSION:
         message = f"format version {version}: this tftrain reads up to {FORMAT_VERSION}"
-        raise RunError(Problem(Mark(str(path)), "R002", message))
+        raise RunError(Problem(mark, "R002", message))
+    wanted = _FORMS if summary.get("state") == FINISHED else ()
+    for key in wanted:
+        if key not in summary or _wrong(summary) == key:
+            raise RunError(Problem(mark, "R002", f"damaged: `{key}` is missing or wrong"))
     return summary
+
+
+def _wrong(summary: Mapping[str, Any]) -> str | None:
+    """The first key whose value has not the form that `_FORMS` says."""
+    present = (key for key in _FORMS if key in summary)
+    return next((key for key in present if not _FORMS[key](summary[key])), None)
+
+
+def _numbers(value: object) -> bool:
+    return isinstance(value, dict) and all(
+        item is None or isinstance(item, int | float) for item in value.values()
+    )
+
+
+_FORMS: Mapping[str, Callable[[Any], bool]] = {
+    "metrics": lambda value: isinstance(value, dict) and all(map(_numbers, value.values())),
+    "rows": _numbers,
+    "seconds": _numbers,
+    "inputs": lambda value: isinstance(value, list) and all(isinstance(n, int) for n in value),
+    "labels": lambda value: isinstance(value, list) and all(isinstance(n, int) for n in value),
+    "fingerprint": lambda value: isinstance(value, str),
+}
 
 
 def _number(folder: str, name: str) -> int:

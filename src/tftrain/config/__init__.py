@@ -5,6 +5,8 @@ from tftrain.config.dump import resolved
 from tftrain.config.load import Source, load
 from tftrain.config.losses import Family, family, outputs
 from tftrain.config.schema import (
+    ARRAY_SUFFIXES,
+    DATASETS,
     Arrays,
     Config,
     Data,
@@ -17,6 +19,8 @@ from tftrain.config.schema import (
 )
 
 __all__ = [
+    "ARRAY_SUFFIXES",
+    "DATASETS",
     "Arrays",
     "Config",
     "Data",

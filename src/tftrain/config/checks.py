@@ -6,23 +6,32 @@ import math
 from collections import Counter
 from collections.abc import Iterator
 
-from tftrain.config.schema import Config
+from tftrain.config.schema import Data, Training
 from tftrain.config.text import Place
-from tftrain.errors import did_you_mean
+from tftrain.errors import did_you_mean, listed
 
 Fault = tuple[Place, str, str]
 
 
-def faults(config: Config) -> Iterator[Fault]:
-    """Each fault as the path it stands at, its code and what is wrong."""
-    yield from _split(config)
-    yield from _metrics(config)
-    yield from _monitors(config)
-    yield from _class_weight(config)
+def faults(data: Data | None, training: Training | None) -> Iterator[Fault]:
+    """Each fault as the path it stands at, its code and what is wrong.
+
+    Args:
+        data: the section, None where it isn't valid in itself.
+        training: the section, likewise.
+    """
+    if data:
+        yield from _split(data)
+        yield from _names_in_npz(data)
+    if training:
+        yield from _metrics(training)
+    if data and training:
+        yield from _monitors(data, training)
+        yield from _class_weight(data, training)
 
 
-def _split(config: Config) -> Iterator[Fault]:
-    split = config.data.split
+def _split(data: Data) -> Iterator[Fault]:
+    split = data.split
     fractions = [
         part for part in (split.train, split.validation, split.test) if isinstance(part, float)
     ]
@@ -32,22 +41,36 @@ def _split(config: Config) -> Iterator[Fault]:
         yield ("data", "split"), "C020", message
 
 
-def _metrics(config: Config) -> Iterator[Fault]:
+def _names_in_npz(data: Data) -> Iterator[Fault]:
+    """Names of arrays where there is no archive to look in would count for nothing."""
+    files = (data.source, data.split.validation, data.split.test)
+    if any(isinstance(file, str) and file.endswith(".npz") for file in files):
+        return
+    for key in ("x", "y", "sample_weight"):
+        if getattr(data, key) != Data.model_fields[key].default:
+            yield (
+                ("data", key),
+                "C024",
+                f"`data.{key}` names an array in an .npz file: there is none",
+            )
+
+
+def _metrics(training: Training) -> Iterator[Fault]:
     seen = Counter({"loss": 1})
-    for section, place, name in config.training.metric_names():
+    for section, place, name in training.metric_names():
         seen[name] += 1
         if seen[name] > 1:
             message = f"a second metric called `{name}`: give it another with `name:`"
             yield ("training", section, place), "C022", message
 
 
-def _monitors(config: Config) -> Iterator[Fault]:
-    logged = config.training.log_names()
+def _monitors(data: Data, training: Training) -> Iterator[Fault]:
+    logged = training.log_names()
     validated = [f"val_{name}" for name in logged]
-    has_validation = config.data.split.validation != 0
+    has_validation = data.split.validation != 0
     names = [*logged, *validated] if has_validation else logged
     names.append("learning_rate")
-    for place, spec in enumerate(config.training.callbacks):
+    for place, spec in enumerate(training.callbacks):
         monitor = spec.arguments.get("monitor", _default_monitor(spec.name))
         if monitor is None or monitor in names:
             continue
@@ -55,7 +78,7 @@ def _monitors(config: Config) -> Iterator[Fault]:
         if monitor in validated:
             message = f"`{monitor}` needs rows to validate on: data.split.validation is 0"
         else:
-            near = did_you_mean(str(monitor), names) or f"; expected one of {', '.join(names)}"
+            near = did_you_mean(str(monitor), names) or f"; expected one of {listed(names)}"
             message = f"nothing called `{monitor}` is logged{near}"
         yield path, "C021", message
 
@@ -65,17 +88,19 @@ def _default_monitor(callback: str) -> str | None:
     return "val_loss" if callback in watching else None
 
 
-def _class_weight(config: Config) -> Iterator[Fault]:
-    weights, classes = config.training.class_weight, config.data.classes
+def _class_weight(data: Data, training: Training) -> Iterator[Fault]:
+    weights, classes = training.class_weight, data.classes
     if weights is None or isinstance(weights, str) or classes is None:
         return
     names = [class_name(label) for label in classes]
     for name in weights:
         if name not in names:
-            near = did_you_mean(name, names) or f"; expected some of {', '.join(names)}"
+            near = did_you_mean(name, names) or f"; expected some of {listed(names)}"
             yield ("training", "class_weight", name), "C023", f"no class `{name}`{near}"
 
 
 def class_name(label: object) -> str:
     """How a label is written in a config, a table and a message."""
+    if isinstance(label, float) and label.is_integer():
+        label = int(label)  # 3 and 3.0 are the same class
     return str(label).lower() if isinstance(label, bool) else str(label)

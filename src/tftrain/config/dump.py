@@ -5,7 +5,7 @@ from __future__ import annotations
 import yaml
 
 from tftrain.config.schema import Config
-from tftrain.config.text import Plain, scalar
+from tftrain.config.text import UNWANTED, Plain, scalar
 
 
 class _Dumper(yaml.SafeDumper):
@@ -20,7 +20,8 @@ def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
         plain = scalar(value)
     except ValueError:
         plain = None
-    style = None if isinstance(plain, str) else '"'
+    unread = not isinstance(plain, str) or UNWANTED.search(value)
+    style = '"' if unread else None
     return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
 
 

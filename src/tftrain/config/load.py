@@ -6,15 +6,16 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from tftrain import files
 from tftrain.config import checks, override, text
-from tftrain.config.schema import ARRAY_SUFFIXES, Config
+from tftrain.config.schema import ARRAY_SUFFIXES, Config, Data, Training
 from tftrain.config.text import Mapping, Node, Place, Scalar
-from tftrain.errors import ConfigError, Mark, Problem, did_you_mean
+from tftrain.errors import ConfigError, Mark, Problem, did_you_mean, listed
 
 _EXPECTED = {
     "int": "a whole number",
@@ -25,6 +26,12 @@ _EXPECTED = {
     "dict": "a mapping",
     "model": "a mapping",
 }
+_WORDS = {
+    "finite_number": "expected a finite number, got {got}",
+    "too_short": "expected at least {min_length} in the list, got {actual_length}",
+    "string_pattern_mismatch": "expected letters, digits, `_`, `-` and `.`, at most 64 and no `-` "
+    "or `.` first, got {got}",
+}
 _WIDEST = 60
 _BOUNDS = {
     "greater_than": ("gt", "more than"),
@@ -32,6 +39,9 @@ _BOUNDS = {
     "less_than": ("lt", "less than"),
     "less_than_equal": ("le", "at most"),
 }
+
+
+_Form = TypeVar("_Form", bound=BaseModel)
 
 
 @dataclass(frozen=True)
@@ -65,11 +75,11 @@ def load(path: Path, overrides: Sequence[str] = ()) -> tuple[Config, Source]:
         ConfigError: with everything that is wrong with it, in the order of the file.
     """
     raw = _read(path)
-    root = text.read(raw, str(path))
+    root, problems = text.read_on(raw, str(path))
     if not isinstance(root, Mapping):
-        keys = "`data`, `model` and `training`"
-        raise ConfigError(Problem(root.mark, "C012", f"expected a mapping with {keys}"))
-    problems: list[Problem] = []
+        got = _shown(text.plain(root))
+        message = f"expected a mapping with `data`, `model` and `training`, got {got}"
+        raise ConfigError([*problems, Problem(root.mark, "C012", message)])
     for one in overrides:
         try:
             override.apply(root, one)
@@ -80,12 +90,28 @@ def load(path: Path, overrides: Sequence[str] = ()) -> tuple[Config, Source]:
     source = Source(raw, root)
     try:
         config = Config.model_validate(text.plain(root))
-        problems += [source.problem(*fault) for fault in checks.faults(config)]
+        faults = checks.faults(config.data, config.training)
     except ValidationError as error:
-        problems += [_problem(source, detail) for detail in error.errors()]
+        problems += [_problem(source, detail) for detail in error.errors() if not _echo(detail)]
+        faults = checks.faults(_alone(root, "data", Data), _alone(root, "training", Training))
+    problems += [source.problem(*fault) for fault in faults]
     if problems:
         raise ConfigError(_in_order(problems))
     return config, source
+
+
+def _alone(root: Mapping, name: str, form: type[_Form]) -> _Form | None:
+    """A section that is right in itself, where the whole is not."""
+    node = root.items.get(name)
+    try:
+        return None if node is None else form.model_validate(text.plain(node))
+    except ValidationError:
+        return None
+
+
+def _echo(detail: ErrorDetails) -> bool:
+    """Pydantic calls a list too short whose items are wrong."""
+    return detail["type"] == "too_short" and len(detail["input"]) >= detail["ctx"]["min_length"]
 
 
 def _read(path: Path) -> bytes:
@@ -94,9 +120,10 @@ def _read(path: Path) -> bytes:
             return file.read(text.MAX_BYTES + 1)
     except OSError as error:
         message = f"can't be read: {error.strerror or error}"
-        if not path.exists() and path.parent.is_dir():
-            siblings = [str(other) for other in path.parent.glob("*.yaml")]
-            message = "no such file" + did_you_mean(str(path), siblings)
+        if isinstance(error, FileNotFoundError):
+            message = "no such file" + files.beside(path, (".yaml", ".yml"))
+        elif path.is_dir():  # which Windows calls a lack of permission
+            message = "can't be read: it is a folder"
         raise ConfigError(Problem(Mark(str(path)), "C007", message)) from None
 
 
@@ -114,8 +141,8 @@ def _make_absolute(root: Mapping, folder: Path) -> None:
             continue
         for key in keys:
             node = holder.items.get(key)
-            files = list(node.items.values()) if isinstance(node, Mapping) else [node]
-            for file in files:
+            written = list(node.items.values()) if isinstance(node, Mapping) else [node]
+            for file in written:
                 if isinstance(file, Scalar) and str(file.value).endswith(ARRAY_SUFFIXES):
                     base = Path() if file.mark.line is None else folder
                     file.value = str((base / str(file.value)).absolute())
@@ -128,12 +155,15 @@ def _problem(source: Source, detail: ErrorDetails) -> Problem:
     if kind == "extra_forbidden":
         parent = _fields(path[:-1])
         where = f" in `{_dotted(source.root, path[:-1])}`" if len(path) > 1 else ""
-        near = did_you_mean(str(path[-1]), parent) or f"; expected {', '.join(parent)}"
+        near = did_you_mean(str(path[-1]), parent) or f"; expected {listed(parent)}"
         return source.problem(path, "C010", f"unknown key `{path[-1]}`{where}{near}", key=True)
     if kind == "missing":
         return source.problem(path[:-1], "C011", f"`{name}` is missing", key=True)
     code, message = _wrong_value(detail)
-    return source.problem(path, code, f"`{name}`: {message}")
+    names = list(detail["input"]) if kind == "spec" else []
+    if names:  # a second name is one too many; a lone one's arguments are wrong
+        path = (*path, names[:2][-1])
+    return source.problem(path, code, f"`{name}`: {message}", key=len(names) > 1)
 
 
 def _wrong_value(detail: ErrorDetails) -> tuple[str, str]:
@@ -142,15 +172,16 @@ def _wrong_value(detail: ErrorDetails) -> tuple[str, str]:
     value, got = detail["input"], _shown(detail["input"])
     if kind in _BOUNDS:
         bound, words = _BOUNDS[kind]
-        return "C013", f"expected {words} {context[bound]:g}, got {got}"
-    if kind == "literal_error":
-        choices = re.findall(r"'([^']*)'", str(context["expected"]))
-        near = did_you_mean(str(value), choices)
-        return "C014", f"expected {_either(choices)}, got {got}{near}"
-    if kind == "source":
-        return "C014", detail["msg"] + did_you_mean(str(value), context["choices"])
-    if kind == "spec":
-        return "C015", detail["msg"]
+        limit = context[bound]
+        shown = f"{limit:g}" if isinstance(limit, float) else limit
+        return "C013", f"expected {words} {shown}, got {got}"
+    if kind in _WORDS:
+        return "C013", _WORDS[kind].format_map({"got": got, **context})
+    if kind == "word":
+        near = did_you_mean(value, context.get("choices", ())) if isinstance(value, str) else ""
+        return "C014", f"{detail['msg']}, got {got}{near}"
+    if kind in ("spec", "no_spec"):
+        return "C015", detail["msg"] + (f", got {got}" if kind == "no_spec" else "")
     expected = _EXPECTED.get(kind.removesuffix("_type"))
     if expected:
         return "C012", f"expected {expected}, got {got}"
@@ -177,7 +208,9 @@ def _dotted(root: Node, path: tuple[int | str, ...]) -> str:
             child = node.items.get(str(part))
             if child is None and part in ("name", "mapping", "number"):
                 continue
-        elif isinstance(node, text.Sequence) and isinstance(part, int):
+        elif isinstance(node, text.Sequence):
+            if not isinstance(part, int):
+                continue
             child = node.items[part] if part < len(node.items) else None
         elif isinstance(node, Scalar):
             continue
@@ -205,11 +238,9 @@ def _shown(value: object) -> str:
     """A wrong value, short enough for a line."""
     if value is None:
         return "nothing"
+    if isinstance(value, list | tuple):
+        return "a list" if value else "an empty list"
     if isinstance(value, dict):
         return "a mapping"
     shown = str(value).lower() if isinstance(value, bool) else repr(value)
     return shown if len(shown) <= _WIDEST else f"{shown[: _WIDEST - 3]}..."
-
-
-def _either(names: Sequence[str]) -> str:
-    return " or ".join(f"`{name}`" for name in names)

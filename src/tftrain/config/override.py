@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tftrain.config import text
 from tftrain.config.text import Mapping, Node, Scalar, Sequence
 from tftrain.errors import ConfigError, Mark, Problem
@@ -21,7 +23,7 @@ def apply(root: Node, override: str) -> None:
     mark = Mark(f"override '{override}'")
     path, equals, value = override.partition("=")
     parts = path.strip().split(".")
-    if not equals or not all(parts):
+    if not equals or not all(parts) or len(parts) > text.MAX_DEPTH:
         message = "expected PATH=VALUE, such as training.epochs=5"
         raise ConfigError(Problem(mark, "C008", message))
     node = _read(value, mark)
@@ -32,7 +34,11 @@ def apply(root: Node, override: str) -> None:
 
 
 def _read(value: str, mark: Mark) -> Node:
-    node = text.read(value.strip().encode(), mark.source)
+    """The value, every place in it the override's: a line and a column would say nothing."""
+    try:
+        node = text.read(value.strip().encode(errors="surrogateescape"), mark.source)
+    except ConfigError as error:
+        raise ConfigError(replace(problem, mark=mark) for problem in error.problems) from None
     _stamp(node, mark)
     return node
 

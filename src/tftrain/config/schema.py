@@ -5,6 +5,7 @@ This is the reference of the config: the descriptions here are what users read.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ from pydantic import (
     Tag,
 )
 from pydantic_core import PydanticCustomError
+
+from tftrain.errors import listed
 
 DATASETS = ("digits", "iris", "wine", "breast_cancer", "diabetes", "linnerud")
 ARRAY_SUFFIXES = (".npz", ".npy")
@@ -54,12 +57,14 @@ def spec_of(value: object) -> Spec:
         ((name, arguments),) = value.items()
         if arguments is None or isinstance(arguments, dict):
             return Spec(name, MappingProxyType(_freeze(arguments or {})))
-        message = "the arguments of `{name}` must be a mapping of names to values"
+        message = "expected the arguments of `{name}` as a mapping of names to values"
         raise PydanticCustomError("spec", message, {"name": name})
     if isinstance(value, dict) and value:
-        names = ", ".join(f"`{name}`" for name in value)
-        raise PydanticCustomError("spec", "expected one name, got {names}", {"names": names})
-    raise PydanticCustomError("spec", "expected a Keras name or a mapping of it to its arguments")
+        names = listed(f"`{name}`" for name in value)
+        message = "expected one Keras name with its arguments inside, not {names}"
+        raise PydanticCustomError("spec", message, {"names": names})
+    message = "expected a Keras name or a mapping of it to its arguments"
+    raise PydanticCustomError("no_spec", message)
 
 
 def _freeze(value: Any) -> Any:
@@ -97,34 +102,59 @@ class _Section(BaseModel):
     )
 
 
+def _word(*words: str, other: str) -> Any:
+    """One of a few words, where a value of another form would do as well."""
+
+    def check(value: object) -> object:
+        if isinstance(value, str) and value in words:
+            return value
+        form = " or ".join([*(f"`{word}`" for word in words), other])
+        raise PydanticCustomError("word", "expected {form}", {"form": form, "choices": words})
+
+    return BeforeValidator(check)
+
+
+def _label(value: object) -> object:
+    if isinstance(value, bool | int | str) or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    raise PydanticCustomError("word", "expected a label: a text, a number, true or false")
+
+
 KerasObject = Annotated[Spec, PlainValidator(spec_of), PlainSerializer(_thaw)]
 KerasObjects = Annotated[tuple[KerasObject, ...], BeforeValidator(_listed)]
-Label = bool | int | float | str
+Label = Annotated[bool | int | float | str, BeforeValidator(_label)]
+Count = Annotated[int, Field(ge=1, lt=2**31)]
+
+
+def _npy_file(value: object) -> object:
+    if isinstance(value, str) and not value.endswith(".npy"):
+        raise PydanticCustomError("word", "expected an .npy file")
+    return value
+
+
+NpyFile = Annotated[str, BeforeValidator(_npy_file)]
 
 
 class Arrays(_Section):
     """`.npy` files, one an array."""
 
-    x: str = Field(description="The inputs' file.")
-    y: str | None = Field(default=None, description="The labels' file.")
-    sample_weight: str | None = Field(default=None, description="The weights' file.")
+    x: NpyFile = Field(description="The inputs' file.")
+    y: NpyFile | None = Field(default=None, description="The labels' file.")
+    sample_weight: NpyFile | None = Field(default=None, description="The weights' file.")
 
 
-def _source(value: str) -> str:
-    if value.endswith(ARRAY_SUFFIXES) or value in DATASETS:
+def _source(value: object) -> str:
+    if isinstance(value, str) and (value.endswith(ARRAY_SUFFIXES) or value in DATASETS):
         return value
-    raise PydanticCustomError(
-        "source",
-        "unknown source `{value}`: expected an .npz or .npy file, or one of {names}",
-        {"value": value, "names": ", ".join(DATASETS), "choices": DATASETS},
-    )
+    form = "an .npz file, .npy files as {x: X.npy, y: y.npy}, or one of " + ", ".join(DATASETS)
+    raise PydanticCustomError("word", "expected {form}", {"form": form, "choices": DATASETS})
 
 
 def _file(value: str) -> str:
     if value.endswith(ARRAY_SUFFIXES):
         return value
-    message = "expected a fraction or an .npz or .npy file, got `{value}`"
-    raise PydanticCustomError("source", message, {"value": value, "choices": ()})
+    form = "a fraction, an .npz file, or .npy files as {x: X.npy, y: y.npy}"
+    raise PydanticCustomError("word", "expected {form}", {"form": form})
 
 
 Source = Annotated[
@@ -161,7 +191,11 @@ class FixedScaling(_Section):
 
 
 Scaling = Annotated[
-    Annotated[Literal["standardize", "rescale"], Tag("name")]
+    Annotated[
+        Literal["standardize", "rescale"],
+        _word("standardize", "rescale", other="{rescale: {scale: ..., offset: ...}}"),
+        Tag("name"),
+    ]
     | Annotated[FixedScaling, Tag("mapping")],
     _one_of("name", "name"),
 ]
@@ -209,12 +243,17 @@ class Model(_Section):
 
 
 ClassWeight = Annotated[
-    Annotated[Literal["balanced"], Tag("name")]
+    Annotated[
+        Literal["balanced"],
+        _word("balanced", other="a mapping of classes to their weights"),
+        Tag("name"),
+    ]
     | Annotated[dict[str, Annotated[float, Field(ge=0)]], Tag("mapping")],
     _one_of("name", "name"),
 ]
 BatchSize = Annotated[
-    Annotated[Literal["full"], Tag("name")] | Annotated[int, Field(ge=1), Tag("number")],
+    Annotated[Literal["full"], _word("full", other="a whole number"), Tag("name")]
+    | Annotated[Count, Tag("number")],
     _one_of("name", "number"),
 ]
 
@@ -224,13 +263,13 @@ class Training(_Section):
 
     loss: KerasObject = Field(description="A Keras loss.")
     optimizer: KerasObject = Field(
-        default=Spec("RMSprop", MappingProxyType({})), description="A Keras optimizer."
+        default_factory=lambda: spec_of("RMSprop"), description="A Keras optimizer."
     )
     metrics: KerasObjects = Field(default=(), description="Keras metrics.")
     weighted_metrics: KerasObjects = Field(
         default=(), description="Metrics that count sample and class weights."
     )
-    epochs: int = Field(ge=1, description="Passes over the training rows, at most.")
+    epochs: Count = Field(description="Passes over the training rows, at most.")
     batch_size: BatchSize = Field(
         default=32, description="Rows an update; `full` for one update an epoch."
     )
@@ -273,7 +312,7 @@ class Config(_Section):
     """A whole config, valid in itself."""
 
     name: str = Field(
-        pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$",
+        pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$",  # load.py has the words for it
         description="Names the run directory; the file's name if not given.",
     )
     seed: int = Field(default=0, ge=0, lt=2**32, description="Fixes everything random.")

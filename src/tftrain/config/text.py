@@ -20,6 +20,7 @@ from tftrain.errors import ConfigError, Mark, Problem
 MAX_BYTES = 256 * 1024
 MAX_DEPTH = 40
 MAX_NODES = 20_000
+MAX_DIGITS = 300
 
 Plain = Union[None, bool, int, float, str, list["Plain"], dict[str, "Plain"]]  # noqa: UP007 - `|` takes no forward reference
 Place = tuple[str | int, ...]
@@ -29,6 +30,31 @@ _NULL = re.compile(r"|~|null|Null|NULL")
 _BOOL = re.compile(r"true|True|TRUE|false|False|FALSE")
 _INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+# what YAML forbids, and what YAML 1.1 takes for the end of a line and no editor does
+UNWANTED = re.compile(yaml.reader.Reader.NON_PRINTABLE.pattern + "|[\x85\u2028\u2029\ufeff]")
+_LINE_END = re.compile(r"\r\n|\r|\n")
+_SIMPLE_KEY = "while scanning a simple key"
+_STANDARD_TAG = "tag:yaml.org,2002:"
+# libyaml's words for what happens most, in ours; with `{line}` those of the place where it began
+_CLEARER = {
+    "could not find expected ':'": "expected `KEY: VALUE`, with a space after the colon",
+    "mapping values are not allowed in this context": "a `:` where none can stand: quote the "
+    "text, or mend the indentation",
+    "did not find expected key": "expected a key of the mapping that begins on line {line}: "
+    "mend the indentation, or quote the text",
+    "did not find expected '-' indicator": "expected `-` and an item of the list that begins on "
+    "line {line}, or less indentation",
+    "did not find expected node content": "expected a value",
+    "did not find expected <document start>": "expected nothing after the end of the document",
+    "block sequence entries are not allowed in this context": "a list can't begin here: put its "
+    "`-` on a line of its own",
+    "found a tab character that violates indentation": "a tab: indent with spaces",
+    "did not find expected ',' or ']'": "the list that begins on line {line} isn't closed: "
+    "expected `,` or `]`",
+    "did not find expected ',' or '}'": "the mapping that begins on line {line} isn't closed: "
+    "expected `,` or `}}`",
+    "found unexpected end of stream": "the quote that opens on line {line} isn't closed",
+}
 _INFINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 
 
@@ -71,14 +97,33 @@ def read(text: bytes, source: str) -> Node:
     Raises:
         ConfigError: with every fault found; after a syntax error nothing more is read.
     """
+    root, problems = read_on(text, source)
+    if problems:
+        raise ConfigError(problems)
+    return root
+
+
+def read_on(text: bytes, source: str) -> tuple[Node, list[Problem]]:
+    """As `read`, where more can be said of a faulty document: the tree and its faults.
+
+    Raises:
+        ConfigError: when the faults leave holes in the tree.
+    """
     if len(text) > MAX_BYTES:
         _fail(Mark(source), "C006", f"larger than {MAX_BYTES // 1024} KiB")
     try:
         decoded = text.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        good = text[: error.start].decode("utf-8")
-        mark = Mark(source, good.count("\n") + 1, len(good) - (good.rfind("\n") + 1) + 1)
-        _fail(mark, "C005", f"not UTF-8: byte 0x{text[error.start]:02x}")
+        mark = _end_of(error.object[: error.start].decode("utf-8"), source)
+        _fail(
+            mark,
+            "C005",
+            f"not UTF-8: byte 0x{error.object[error.start]:02x}; save the file as UTF-8",
+        )
+    if unwanted := UNWANTED.search(decoded):
+        mark = _end_of(decoded[: unwanted.start()], source)
+        name = f"U+{ord(unwanted[0]):04X}"
+        _fail(mark, "C005", f"the character {name}: write it as an escape, in double quotes")
     return _Composer(source).compose(decoded)
 
 
@@ -112,14 +157,19 @@ def scalar(text: str) -> bool | int | float | str | None:
     """A plain scalar's value by YAML 1.2's core schema.
 
     Raises:
-        ValueError: for a whole number of more digits than Python reads.
+        ValueError: for a whole number of more than 300 digits.
     """
     if _NULL.fullmatch(text):
         return None
     if _BOOL.fullmatch(text):
         return text.lower() == "true"
     if _INT.fullmatch(text):
-        return int(text, {"0o": 8, "0x": 16}.get(text[:2], 10))
+        if len(text) > 2 * MAX_DIGITS:  # before the conversion, which may be slow or refused
+            raise ValueError(text)
+        number = int(text, {"0o": 8, "0x": 16}.get(text[:2], 10))
+        if abs(number) >= 10**MAX_DIGITS:
+            raise ValueError(text)
+        return number
     if _FLOAT.fullmatch(text):
         return float(text)
     if _INFINITE.fullmatch(text):
@@ -137,8 +187,9 @@ class _Composer:
         self.keys: list[tuple[str, Mark] | None] = []
         self.root: Node | None = None
         self.nodes = 0
+        self.holes = False
 
-    def compose(self, text: str) -> Node:
+    def compose(self, text: str) -> tuple[Node, list[Problem]]:
         documents = 0
         for event in self._events(text):
             if isinstance(event, yaml.DocumentStartEvent):
@@ -146,32 +197,53 @@ class _Composer:
                 if documents > 1:
                     _fail(self._mark(event), "C001", "a second document: expected one")
             elif isinstance(event, yaml.AliasEvent):
-                _fail(self._mark(event), "C003", f"alias `*{event.anchor}`: write the value out")
+                self._add_alias(event)
             elif isinstance(event, yaml.CollectionEndEvent):
                 self.stack.pop()
                 self.keys.pop()
             elif isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent):
                 self._add(event)
-        if self.problems:
+        if self.holes:
             raise ConfigError(self.problems)
-        return self.root or Scalar(None, Mark(self.source, 1, 1))
+        return self.root or Scalar(None, Mark(self.source, 1, 1)), self.problems
 
     def _events(self, text: str) -> Iterator[yaml.Event]:
         try:
             yield from yaml.parse(text, Loader=_LOADER)
         except yaml.MarkedYAMLError as error:
-            mark = error.problem_mark or error.context_mark
-            place = Mark(self.source, mark.line + 1, mark.column + 1) if mark else Mark(self.source)
-            about = " ".join(part for part in (error.problem, error.context) if part)
-            self._fail_after(place, f"not valid YAML: {about}")
+            self._fail_after(*self._syntax(error, text))
         except yaml.reader.ReaderError as error:
-            before = text[: error.position]
-            column = len(before) - (before.rfind("\n") + 1) + 1
-            place = Mark(self.source, before.count("\n") + 1, column)
-            self._fail_after(place, f"not valid YAML: {error.reason}")
+            self._fail_after(Mark(self.source), f"not valid YAML: {error.reason}")
+
+    def _syntax(self, error: yaml.MarkedYAMLError, text: str) -> tuple[Mark, str]:
+        """Where a syntax error stands and what to say of it."""
+        mark, began = error.problem_mark or error.context_mark, error.context_mark
+        if mark is None:
+            return Mark(self.source), f"not valid YAML: {error.problem}"
+        about = " ".join(part for part in (error.problem, error.context) if part)
+        if clearer := _CLEARER.get(error.problem or ""):
+            about = clearer.format(line=began.line + 1 if began else mark.line + 1)
+            if began and (about.startswith("the quote") or error.context == _SIMPLE_KEY):
+                mark = began
+        elif error.problem == "found character that cannot start any token":
+            letter = _LINE_END.split(text)[mark.line][mark.column : mark.column + 1]
+            about = f"{letter!r} can't begin a value: quote it"
+            if letter == "\t":
+                about = "a tab: indent with spaces"
+        place = Mark(self.source, mark.line + 1, mark.column + 1)
+        end = _end_of(text, self.source)
+        if mark.line + 1 > (end.line or 0):  # libyaml ends every text with a line end of its own
+            place = end
+        return place, f"not valid YAML: {about}"
 
     def _fail_after(self, mark: Mark, message: str) -> NoReturn:
         raise ConfigError([*self.problems, Problem(mark, "C001", message)]) from None
+
+    def _add_alias(self, event: yaml.AliasEvent) -> None:
+        mark, message = self._mark(event), f"alias `*{event.anchor}`: write the value out"
+        self.problems.append(Problem(mark, "C003", message))
+        self.holes = True
+        self._place(Scalar(None, mark), f"*{event.anchor}")
 
     def _add(self, event: _Start) -> None:
         mark = self._mark(event)
@@ -179,7 +251,8 @@ class _Composer:
         if self.nodes > MAX_NODES:
             _fail(mark, "C006", f"more than {MAX_NODES:,} values")
         if event.tag is not None:
-            self.problems.append(Problem(mark, "C004", f"tag `{event.tag}`: tags aren't read"))
+            tag = event.tag.replace(_STANDARD_TAG, "!!")
+            self.problems.append(Problem(mark, "C004", f"tag `{tag}`: leave it out"))
         node = self._node(event, mark)
         self._place(node, getattr(event, "value", ""))
         if not isinstance(node, Scalar):
@@ -198,7 +271,9 @@ class _Composer:
         try:
             return Scalar(scalar(event.value), mark)
         except ValueError:
-            self.problems.append(Problem(mark, "C012", "a number of too many digits"))
+            message = f"a number of more than {MAX_DIGITS} digits"
+            self.problems.append(Problem(mark, "C012", message))
+            self.holes = True
             return Scalar(0, mark)
 
     def _place(self, node: Node, written: str) -> None:
@@ -228,6 +303,11 @@ class _Composer:
         if start is None:
             return Mark(self.source)
         return Mark(self.source, start.line + 1, start.column + 1)
+
+
+def _end_of(before: str, source: str) -> Mark:
+    lines = _LINE_END.split(before)
+    return Mark(source, len(lines), len(lines[-1]) + 1)
 
 
 def _fail(mark: Mark, code: str, message: str) -> NoReturn:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tftrain.config import Arrays, Config, FixedScaling, Source
+from tftrain.config import Arrays, Config, FixedScaling, Source, family
 from tftrain.data import arrays, labels, scaling
 from tftrain.data.arrays import Raw
 from tftrain.data.labels import Encoding, Labels
@@ -19,7 +19,7 @@ from tftrain.data.scaling import Scaling
 from tftrain.data.scaling import from_arrays as scaling_of
 from tftrain.data.split import split
 from tftrain.data.splits import Form, Part, Splits, gather
-from tftrain.errors import DataError, Mark, Problem
+from tftrain.errors import DataError, Mark, Problem, listed
 
 __all__ = [
     "SMOKE_ROWS",
@@ -48,19 +48,16 @@ def load(config: Config, source: Source) -> Splits:
     Raises:
         DataError: when rows are missing, unreadable, not numbers, or not what the loss can take.
     """
-    with _named_in(source, ("data", "source")):
-        raw = arrays.read(config.data.source, config.data)
-        written = _labels(raw, config)
-    labelled = labels.learn(written, raw.names, config, source)
+    raws = _read(config, source)
+    raw = raws.pop("source")
+    labelled = labels.learn(_labels(raw, config), raw.names, config, source)
     rows = _split_rows(config, labelled, source)
     scale = _scaling(config, raw, labelled.rows[rows["train"]])
     parts = {name: _part(raw, labelled, chosen, scale) for name, chosen in rows.items()}
-    for name in ("validation", "test"):
-        file = getattr(config.data.split, name)
-        if not isinstance(file, float):
-            with _named_in(source, ("data", "split", name)):
-                parts[name] = load_part(config, file, labelled.encoding, scale)
-                _same_shape(parts["train"], parts[name], file)
+    for name, other in raws.items():
+        with _named_in(source, ("data", "split", name)):
+            parts[name] = _other_part(config, other, labelled.encoding, scale)
+            _same_shape(parts["train"], parts[name], other)
     weights = labels.class_weights(_of(labelled, rows["train"]), config, source)
     train = parts["train"]
     weighted = train
@@ -83,11 +80,19 @@ def load_part(config: Config, file: str | Arrays, encoding: Encoding, scale: Sca
     Raises:
         DataError: as `load`, and for labels that the training rows don't have.
     """
-    raw = arrays.read(file, config.data)
+    return _other_part(config, arrays.read(file, config.data), encoding, scale)
+
+
+def _other_part(config: Config, raw: Raw, encoding: Encoding, scale: Scaling) -> Part:
     mark = Mark(raw.source)
     written = _labels(raw, config)
     flat = written.reshape(-1) if written.shape[1:] == (1,) else written
     if encoding.classes is None or flat.ndim > 1:
+        if flat.dtype.kind in "US":
+            message = f"y: expected numbers, as the training rows have, got {flat.dtype}"
+            raise DataError(Problem(mark, "D006", message))
+        if fault := labels.no_probability(flat, family(config.training.loss)):
+            raise DataError(Problem(mark, "D006", f"y: {fault}"))
         everything = np.arange(len(flat))
         values = flat.astype(np.float32)
         return Part(raw.inputs, values, _weights(raw, everything), everything, scale)
@@ -95,19 +100,40 @@ def load_part(config: Config, file: str | Arrays, encoding: Encoding, scale: Sca
     labelled = labels.apply(texts, encoding)
     if config.data.classes is None and len(labelled.rows) < len(flat):
         row = int(np.setdiff1d(np.arange(len(flat)), labelled.rows)[0])
-        known = ", ".join(encoding.classes)
+        known = listed(encoding.classes)
         message = f"y: row {row} (counted from 0) has the label `{texts[row]}`; expected {known}"
         raise DataError(Problem(mark, "D006", message))
     if not len(labelled.rows):
-        raise DataError(Problem(mark, "D007", f"no row is of {', '.join(encoding.classes)}"))
+        raise DataError(Problem(mark, "D007", f"no row is of {listed(encoding.classes)}"))
     return _part(raw, labelled, np.arange(len(labelled.rows)), scale)
 
 
 def load_inputs(config: Config, file: str, scale: Scaling) -> Part:
     """The rows of a file without regard to labels, for prediction."""
-    raw = arrays.read(file, config.data)
+    raw = arrays.read(file, config.data, labelled=False)
     rows = np.arange(len(raw.inputs))
     return Part(raw.inputs, np.zeros(len(rows), np.float32), None, rows, scale)
+
+
+def _read(config: Config, source: Source) -> dict[str, Raw]:
+    """The arrays of every file that the config names, by its key."""
+    split = config.data.split
+    files: dict[tuple[str, ...], str | Arrays] = {("data", "source"): config.data.source}
+    for name, part in (("validation", split.validation), ("test", split.test)):
+        if not isinstance(part, float):
+            files["data", "split", name] = part
+    raws: dict[str, Raw] = {}
+    problems: list[Problem] = []
+    for path, file in files.items():
+        try:
+            with _named_in(source, path):
+                raws[path[-1]] = arrays.read(file, config.data)
+                _labels(raws[path[-1]], config)
+        except DataError as error:
+            problems += error.problems
+    if problems:
+        raise DataError(problems)
+    return raws
 
 
 @contextlib.contextmanager
@@ -125,6 +151,8 @@ def _named_in(source: Source, path: tuple[str, ...]) -> Iterator[None]:
 def _labels(raw: Raw, config: Config) -> NDArray[Any]:
     if raw.labels is None:
         message = f"no labels: expected an array called `{config.data.y}`"
+        if raw.source.endswith(".npy"):
+            message = "no labels: name their file too, as {x: X.npy, y: y.npy}"
         raise DataError(Problem(Mark(raw.source), "D003", message))
     return raw.labels
 
@@ -151,14 +179,14 @@ def _split_rows(config: Config, labelled: Labels, source: Source) -> dict[str, N
 def _lacking(labelled: Labels, chosen: NDArray[np.int64]) -> str | None:
     """What a part has none of."""
     if not len(chosen):
-        return f"no rows: the source has {len(labelled.rows)}"
+        return f"no rows for this split: the source has {len(labelled.rows)}"
     classes = labelled.encoding.classes or ("",)
     counts = np.bincount(labelled.groups[chosen], minlength=len(classes))
     if counts.all():
         return None
     missing = int(np.flatnonzero(counts == 0)[0])
     rows = int((labelled.groups == missing).sum())
-    return f"no row of class `{classes[missing]}`: the source has {rows}"
+    return f"no row of class `{classes[missing]}` for this split: the source has {rows}"
 
 
 def _scaling(config: Config, raw: Raw, rows: NDArray[np.int64]) -> Scaling:
@@ -194,15 +222,14 @@ def _of(labelled: Labels, chosen: NDArray[np.int64]) -> Labels:
     return replace(labelled, values=labelled.values[chosen], groups=labelled.groups[chosen])
 
 
-def _same_shape(train: Part, other: Part, file: str | Arrays) -> None:
+def _same_shape(train: Part, other: Part, raw: Raw) -> None:
     for name, ours, theirs in (
         ("x", train.shape, other.shape),
         ("y", train.labels.shape[1:], other.labels.shape[1:]),
     ):
         if ours != theirs:
-            where = file if isinstance(file, str) else file.x
             message = f"{name}: rows of shape {theirs}, but those of the training file are {ours}"
-            raise DataError(Problem(Mark(where), "D004", message))
+            raise DataError(Problem(Mark(raw.source), "D004", message))
 
 
 def _fingerprint(parts: Any) -> str:

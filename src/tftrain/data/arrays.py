@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import importlib.util
+import io
+import lzma
+import struct
+import tokenize
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,12 +20,34 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from tftrain.config import Arrays, Data
-from tftrain.errors import DataError, Mark, Problem, did_you_mean
+from tftrain import files
+from tftrain.config import ARRAY_SUFFIXES, DATASETS, Arrays, Data
+from tftrain.errors import DataError, Mark, Problem, did_you_mean, listed
 
 BLOCK_BYTES = 64 * 1024 * 1024
 MAPPED_BYTES = 512 * 1024 * 1024  # files above this stay on the disk
 _TOO_LARGE = 16 * 1024**3
+_BOMB_BYTES, _BOMB_RATIO = 1024**3, 200  # more than that from less than that part of it
+_AXES = {
+    "x": (range(2, 33), "(rows, columns, ...)"),
+    "y": (range(1, 3), "(rows,) or (rows, k)"),
+    "sample_weight": (range(1, 2), "(rows,)"),
+}
+_FAULTS = (
+    OSError,
+    ValueError,
+    TypeError,
+    EOFError,
+    RuntimeError,
+    MemoryError,
+    OverflowError,
+    SyntaxError,
+    struct.error,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+)
 
 
 @dataclass(frozen=True)
@@ -41,12 +69,13 @@ class Raw:
     source: str
 
 
-def read(source: str | Arrays, data: Data) -> Raw:
+def read(source: str | Arrays, data: Data, *, labelled: bool = True) -> Raw:
     """The arrays of a source.
 
     Args:
         source: a bundled set's name, an .npz file, or .npy files.
         data: names the arrays inside an .npz file.
+        labelled: whether labels and weights are wanted too.
 
     Raises:
         DataError: when a file can't be read or an array isn't numbers of a usable shape.
@@ -54,11 +83,13 @@ def read(source: str | Arrays, data: Data) -> Raw:
     if isinstance(source, Arrays):
         raw = _npy_files(source)
     elif source.endswith(".npz"):
-        raw = _npz(Path(source), data)
+        raw = _npz(Path(source), data, labelled=labelled)
     elif source.endswith(".npy"):
         raw = Raw(_npy(Path(source)), None, None, None, source)
-    else:
+    elif source in DATASETS:
         return _digits() if source == "digits" else _bundled(source)
+    else:
+        raise DataError(Problem(Mark(source), "D002", "expected an .npz or .npy file"))
     _check(raw)
     return raw
 
@@ -94,33 +125,45 @@ def _bundled(name: str) -> Raw:
     return Raw(bunch.data, bunch.target, None, names, name)
 
 
-def _npy_files(files: Arrays) -> Raw:
-    labels = None if files.y is None else np.array(_npy(Path(files.y)))
-    weights = None if files.sample_weight is None else np.array(_npy(Path(files.sample_weight)))
-    return Raw(_npy(Path(files.x)), labels, weights, None, files.x)
+def _npy_files(source: Arrays) -> Raw:
+    found: dict[str, NDArray[Any]] = {}
+    problems: list[Problem] = []
+    for name in ("x", "y", "sample_weight"):
+        file = getattr(source, name)
+        if file is None:
+            continue
+        try:
+            found[name] = _npy(Path(file))
+        except DataError as error:
+            problems += error.problems
+    if problems:
+        raise DataError(problems)
+    # labels and weights are small, and wanted in memory
+    labels, weights = (
+        np.array(found[name]) if name in found else None for name in ("y", "sample_weight")
+    )
+    return Raw(found["x"], labels, weights, None, source.x)
 
 
 def _npy(path: Path) -> NDArray[Any]:
-    try:
-        mapped = path.stat().st_size > MAPPED_BYTES
-        array = np.load(path, mmap_mode="r" if mapped else None, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise DataError(_unreadable(path, error)) from None
-    if not isinstance(array, np.ndarray):
-        raise DataError(_unreadable(path, ValueError("not a .npy file")))
-    return array
+    with _told(path):
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            _check_header(file, size)
+            file.seek(0)
+            if size <= MAPPED_BYTES:
+                return npy.read_array(file, allow_pickle=False)
+        return npy.open_memmap(path, mode="r")
 
 
-def _npz(path: Path, data: Data) -> Raw:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            inputs = _member(archive, data.x, path)
-            labels = _member(archive, data.y, path) if _holds(archive, data.y) else None
-            weights = None
-            if data.sample_weight is not None:
-                weights = _member(archive, data.sample_weight, path)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, NotImplementedError) as error:
-        raise DataError(_unreadable(path, error)) from None
+def _npz(path: Path, data: Data, *, labelled: bool) -> Raw:
+    labels = weights = None
+    with _told(path), zipfile.ZipFile(path) as archive:
+        inputs = _member(archive, data.x, path)
+        if labelled and _holds(archive, data.y):
+            labels = _member(archive, data.y, path)
+        if labelled and data.sample_weight is not None:
+            weights = _member(archive, data.sample_weight, path)
     return Raw(inputs, labels, weights, None, str(path))
 
 
@@ -131,76 +174,99 @@ def _holds(archive: zipfile.ZipFile, name: str) -> bool:
 def _member(archive: zipfile.ZipFile, name: str, path: Path) -> NDArray[Any]:
     if not _holds(archive, name):
         members = [member.removesuffix(".npy") for member in archive.namelist()]
-        near = did_you_mean(name, members) or f"; it holds {', '.join(members) or 'none'}"
+        near = did_you_mean(name, members) or f"; it holds {listed(members) or 'none'}"
         raise DataError(Problem(Mark(str(path)), "D003", f"no array called `{name}`{near}"))
     member = archive.getinfo(f"{name}.npy")
-    with archive.open(member) as file:
-        _refuse_bomb(file, member.file_size, name)
-    with archive.open(member) as file:
+    if member.file_size > _BOMB_BYTES and member.file_size > _BOMB_RATIO * member.compress_size:
+        raise ValueError(f"`{name}` unpacks to {member.file_size:,} bytes: is it a zip bomb?")
+    with archive.open(member.filename) as file:
+        _check_header(file, member.file_size)
+    with archive.open(member.filename) as file:
         array: NDArray[Any] = npy.read_array(file, allow_pickle=False)
     return array
 
 
-def _refuse_bomb(file: IO[bytes], size: int, name: str) -> None:
-    """Reads an array's header and compares what it promises with what is there."""
-    version = npy.read_magic(file)
+def _check_header(file: IO[bytes], size: int) -> None:
+    """Compares what an array's header promises with what is there, before memory is taken."""
+    start = file.read(len(npy.MAGIC_PREFIX) + 2)
+    if not start.startswith(npy.MAGIC_PREFIX):
+        raise ValueError("not an array as NumPy saves it" if start else "it is empty")
+    version = npy.read_magic(io.BytesIO(start))
     reader = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
     shape, _, dtype = reader(file)
     promised = int(np.prod(shape, dtype=object)) * dtype.itemsize
     if dtype.hasobject:
-        raise ValueError(f"`{name}` holds Python objects, not numbers")
-    if promised > size or promised > _TOO_LARGE:
-        raise ValueError(f"`{name}` promises {promised:,} bytes and holds {size:,}")
+        raise ValueError("it holds Python objects; numbers and texts (`.astype(str)`) can be read")
+    there = size - file.tell()
+    if promised > there or promised > _TOO_LARGE:
+        raise ValueError(f"an array promises {promised:,} bytes, of at most {there:,} there")
+
+
+@contextlib.contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Whatever a file can make its readers raise, as one line that names it."""
+    try:
+        yield
+    except _FAULTS as error:
+        raise DataError(_unreadable(path, error)) from None
 
 
 def _unreadable(path: Path, error: Exception) -> Problem:
     if isinstance(error, FileNotFoundError):
-        near = did_you_mean(path.name, [other.name for other in path.parent.glob("*.np[yz]")])
+        near = files.beside(path, ARRAY_SUFFIXES)
         return Problem(Mark(str(path)), "D001", f"no such file{near}")
     reason = error.strerror if isinstance(error, OSError) and error.strerror else error
-    reason = "it holds Python objects, not numbers" if "pickle" in str(error) else reason
+    if path.is_dir():  # which Windows calls a lack of permission
+        reason = "it is a folder"
     return Problem(Mark(str(path)), "D002", f"can't be read: {reason}")
 
 
 def _check(raw: Raw) -> None:
     """Shapes that fit each other, dtypes that are numbers, no NaN and no infinity."""
-    problems = []
-    mark = Mark(raw.source)
-    if raw.inputs.ndim < 2:  # noqa: PLR2004 - rows of something
-        shape = raw.inputs.shape
-        problems.append(Problem(mark, "D004", f"x: expected (rows, columns, ...), got {shape}"))
-    for name, array in (("x", raw.inputs), ("y", raw.labels), ("sample_weight", raw.weights)):
-        if array is None:
-            continue
-        if array.dtype.kind not in "biuf" + ("US" if name == "y" else ""):
-            message = f"{name}: expected numbers, got {array.dtype}"
-            problems.append(Problem(mark, "D004", message))
-        elif array.ndim == 0 or len(array) != len(raw.inputs):
-            rows = len(array) if array.ndim else "no"
-            message = f"{name}: {rows} rows, but x has {len(raw.inputs)}"
-            problems.append(Problem(mark, "D004", message))
-        elif array.dtype.kind == "f":
-            problems += _not_finite(mark, name, array)
-    if raw.labels is not None and raw.labels.ndim > 2:  # noqa: PLR2004 - (rows, k) at most
-        message = f"y: expected (rows,) or (rows, k), got {raw.labels.shape}"
-        problems.append(Problem(mark, "D004", message))
-    if not len(raw.inputs):
-        problems.append(Problem(mark, "D007", "x: no rows"))
+    weights = raw.weights
+    if weights is not None and weights.shape[1:] == (1,):
+        weights = weights[:, 0]
+    named = (("x", raw.inputs), ("y", raw.labels), ("sample_weight", weights))
+    problems = [
+        Problem(Mark(raw.source), code, f"{name}: {message}")
+        for name, array in named
+        if array is not None
+        for code, message in _faults(name, array, raw.inputs)
+    ]
     if problems:
         raise DataError(problems)
 
 
-def _not_finite(mark: Mark, name: str, array: NDArray[Any]) -> Iterator[Problem]:
+def _faults(name: str, array: NDArray[Any], inputs: NDArray[Any]) -> Iterator[tuple[str, str]]:
+    """What is wrong with one array, as a code and a message."""
+    axes, expected = _AXES[name]
+    if array.dtype.kind not in "biuf" + ("US" if name == "y" else ""):
+        yield "D004", f"expected numbers{' or texts' if name == 'y' else ''}, got {array.dtype}"
+    elif array.ndim not in axes or 0 in array.shape[1:]:
+        yield "D004", f"expected {expected}, got {array.shape}"
+    elif name == "x" and not len(array):
+        yield "D007", "no rows"
+    elif inputs.ndim and 0 not in inputs.shape[1:] and len(array) != len(inputs):
+        yield "D004", f"{len(array)} rows, but x has {len(inputs)}"
+    elif array.dtype.kind == "f":
+        yield from _not_finite(array)
+    if name == "sample_weight" and array.dtype.kind in "if" and (array < 0).any():
+        row = int(np.argwhere(array < 0)[0][0])
+        yield "D006", f"row {row} (counted from 0) is negative"
+
+
+def _not_finite(array: NDArray[Any]) -> Iterator[tuple[str, str]]:
     """The first place that holds no number, rows and columns counted from 0."""
     for rows in blocks(array, np.arange(len(array))):
         block = array[rows[0] : rows[-1] + 1]
-        bad = np.argwhere(~np.isfinite(block))
+        with np.errstate(over="ignore"):
+            bad = np.argwhere(~np.isfinite(block.astype(np.float32, copy=False)))
         if len(bad):
             place = (bad[0][0] + rows[0], *bad[0][1:])
             row = f"row {place[0]}"
             if len(place) > 1:
                 row += f", column {', '.join(str(part) for part in place[1:])}"
             value = block[tuple(bad[0])]
-            message = f"{name}: {row} (counted from 0) is {value}; leave out or fill such rows"
-            yield Problem(mark, "D005", message)
+            large = ", too large for 32 bits" if np.isfinite(value) else ""
+            yield "D005", f"{row} (counted from 0) is {value}{large}; leave out or fill such rows"
             return

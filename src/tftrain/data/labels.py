@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tftrain.config import Config, Data, Family, Source, class_name, family
-from tftrain.errors import DataError, did_you_mean
+from tftrain.errors import DataError, did_you_mean, listed
+
+_MOST_CLASSES = 12  # that a message names one by one
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ def learn(
     loss = family(config.training.loss)
     flat = raw.reshape(-1) if raw.ndim == 2 and raw.shape[1] == 1 else raw  # noqa: PLR2004
     if flat.ndim > 1:
-        return _table(flat, config.data, source)
+        return _table(flat, config.data, loss, source)
     if not _are_classes(flat, names, config.data, loss):
         return _numbers(flat)
     if config.data.classes is None and names is None and flat.dtype.kind in "iuf":
@@ -111,13 +113,15 @@ def class_weights(labels: Labels, config: Config, source: Source) -> NDArray[np.
         return None
     path = ("training", "class_weight")
     if classes is None:
-        raise DataError(source.problem(path, "D006", "the labels are numbers, not classes"))
+        raise DataError(
+            source.problem(path, "D006", "the labels are numbers, not classes: leave it out")
+        )
     if isinstance(wanted, str):
         counts = np.bincount(labels.groups, minlength=len(classes))
         return (len(labels.groups) / (len(classes) * counts)).astype(np.float32)
     unknown = [name for name in wanted if name not in classes]
     if unknown:
-        near = did_you_mean(unknown[0], classes) or f"; expected some of {', '.join(classes)}"
+        near = did_you_mean(unknown[0], classes) or f"; expected some of {listed(classes)}"
         problem = source.problem((*path, unknown[0]), "C023", f"no class `{unknown[0]}`{near}")
         raise DataError(problem)
     return np.array([wanted.get(name, 1.0) for name in classes], np.float32)
@@ -125,9 +129,9 @@ def class_weights(labels: Labels, config: Config, source: Source) -> NDArray[np.
 
 def _text(value: Any) -> str:
     if isinstance(value, np.bytes_):
-        return value.decode("utf-8", "replace")
-    if isinstance(value, np.floating) and float(value).is_integer():
-        value = int(value)
+        return value.decode("utf-8", "backslashreplace")
+    if isinstance(value, np.floating):
+        value = float(str(value))  # 0.1 stays 0.1, of whatever precision
     return class_name(value.item() if isinstance(value, np.generic) else value)
 
 
@@ -149,16 +153,32 @@ def _numbers(flat: NDArray[Any]) -> Labels:
     return Labels(flat.astype(np.float32), zeros, np.arange(len(flat)), Encoding(None))
 
 
-def _table(raw: NDArray[Any], data: Data, source: Source) -> Labels:
+def _table(raw: NDArray[Any], data: Data, loss: Family, source: Source) -> Labels:
     """Labels of several columns: one-hot rows are classes, others stay numbers."""
     if raw.dtype.kind in "US" or data.classes is not None or data.one_hot:
         message = f"labels have {raw.shape[1]} columns: classes need one"
         raise DataError(source.problem(("data", "classes"), "D006", message))
+    if loss == "sparse":
+        message = f"labels have {raw.shape[1]} columns: this loss takes class numbers"
+        raise DataError(source.problem(("training", "loss"), "D006", message))
+    if fault := no_probability(raw, loss):
+        raise DataError(source.problem(("training", "loss"), "D006", fault))
     values = raw.astype(np.float32)
     one_hot = bool(((values == 0) | (values == 1)).all() and (values.sum(axis=1) == 1).all())
     groups = values.argmax(axis=1) if one_hot else np.zeros(len(values), np.int64)
     classes = tuple(str(number) for number in range(raw.shape[1])) if one_hot else None
     return Labels(values, groups, np.arange(len(values)), Encoding(classes, one_hot))
+
+
+def no_probability(values: NDArray[Any], loss: Family) -> str | None:
+    """What is wrong with labels that stay numbers, where the loss takes probabilities."""
+    if loss not in ("binary", "categorical", "crossentropy"):
+        return None
+    outside = np.argwhere((values < 0) | (values > 1))
+    if not len(outside):
+        return None
+    row, value = outside[0][0], values[tuple(outside[0])]
+    return f"label {value:g} in row {row} (counted from 0): this loss takes numbers from 0 to 1"
 
 
 def _check_numbers(flat: NDArray[Any], loss: Family, source: Source) -> None:
@@ -170,9 +190,18 @@ def _check_numbers(flat: NDArray[Any], loss: Family, source: Source) -> None:
         message = f"label {broken[0]:g} in row {row} (counted from 0): a class is a whole number"
         raise DataError(source.problem(("training", "loss"), "D006", message))
     whole = [int(value) for value in values]
+    if len(whole) > _MOST_CLASSES and whole[-1] - whole[0] >= len(whole):
+        message = (
+            f"{len(whole)} different labels from {whole[0]} to {whole[-1]}: expected 0, 1, ...; "
+            "for numbers that are no classes take a loss such as MeanSquaredError"
+        )
+        raise DataError(source.problem(("training", "loss"), "D006", message))
+    if len(whole) == 1:
+        message = f"only one class in the data, `{whole[0]}`"
+        raise DataError(source.problem(("training", "loss"), "D006", message))
     signs = loss == "hinge" and set(whole) <= {-1, 1}
     if whole != list(range(len(whole))) and not signs:
-        shown = ", ".join(str(value) for value in whole[:6]) + (", ..." if whole[6:] else "")
+        shown = ", ".join(str(value) for value in whole)
         message = (
             f"labels {shown}: expected 0, 1, ...; name them in order with `classes: [{shown}]`"
         )
@@ -196,8 +225,7 @@ def _classes(
     for place, name in enumerate(wanted):
         path = ("data", "classes", place)
         if name not in present:
-            known = ", ".join(present[:12])
-            near = did_you_mean(name, present) or f"; the labels are {known}"
+            near = did_you_mean(name, present) or f"; the labels are {listed(present)}"
             raise DataError(source.problem(path, "D006", f"no row has the label `{name}`{near}"))
         if name in wanted[:place]:
             raise DataError(source.problem(path, "D006", f"class `{name}` named twice"))
@@ -212,7 +240,8 @@ def _check_loss(encoding: Encoding, loss: Family, source: Source) -> None:
         message = f"only one class in the data, `{(encoding.classes or ('',))[0]}`"
     elif loss in ("binary", "hinge") and classes != 2 and not encoding.one_hot:  # noqa: PLR2004
         message = (
-            f"{classes} classes: this loss tells two apart; SparseCategoricalCrossentropy more"
+            f"{classes} classes: this loss tells two apart; take SparseCategoricalCrossentropy, "
+            "or two of them by data.classes"
         )
     elif loss == "categorical" and not encoding.one_hot:
         message = "this loss takes rows of 0 and 1: set data.one_hot to true"

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _STREAM = 1  # keeps the split's random numbers apart from the epochs' orders
+_NOTHING = 1e-9  # what floats leave of whole numbers
 
 
 def split(
@@ -47,35 +48,53 @@ def shares(sizes: NDArray[np.int64], fractions: NDArray[np.float64]) -> NDArray[
         int64 (groups, parts); the rows add up to `sizes`.
     """
     exact = np.outer(sizes, fractions)
-    counts = np.floor(exact + 1e-9).astype(np.int64)
-    left_in_group = sizes - counts.sum(axis=1)
-    missing_in_part = _rounded(exact.sum(axis=0), int(sizes.sum())) - counts.sum(axis=0)
+    counts = np.floor(exact + _NOTHING).astype(np.int64)
+    left = sizes - counts.sum(axis=1)
+    missing = _rounded(exact.sum(axis=0), int(sizes.sum())) - counts.sum(axis=0)
+    raised = np.zeros(exact.shape, bool)
+    whole = exact - counts < _NOTHING
     by_remainder = np.argsort((counts - exact).ravel(), kind="stable")
-    for place in by_remainder:
-        group, part = divmod(int(place), len(fractions))
-        if left_in_group[group] > 0 and missing_in_part[part] > 0:
-            counts[group, part] += 1
-            left_in_group[group] -= 1
-            missing_in_part[part] -= 1
-    return _settle(counts, left_in_group, missing_in_part)
+    for group, part in zip(*np.unravel_index(by_remainder, exact.shape), strict=True):
+        if left[group] > 0 and missing[part] > 0 and not whole[group, part]:
+            raised[group, part] = True
+            left[group] -= 1
+            missing[part] -= 1
+    for group in np.repeat(np.arange(len(sizes)), left):
+        _settle(int(group), raised, whole, missing)
+    counts += raised
+    return counts
 
 
 def _rounded(exact: NDArray[np.float64], total: int) -> NDArray[np.int64]:
     """Whole numbers near the exact ones that add up to the total: largest remainders first."""
-    whole = np.floor(exact + 1e-9).astype(np.int64)
+    whole = np.floor(exact + _NOTHING).astype(np.int64)
     order = np.argsort(whole - exact, kind="stable")
     whole[order[: total - whole.sum()]] += 1
     return whole
 
 
 def _settle(
-    counts: NDArray[np.int64], left_in_group: NDArray[np.int64], missing: NDArray[np.int64]
-) -> NDArray[np.int64]:
-    """Places the few rows that the greedy pass could not: where it already gave one extra."""
-    for group in np.flatnonzero(left_in_group):
-        for part in np.flatnonzero(missing):
-            moved = min(left_in_group[group], missing[part])
-            counts[group, part] += moved
-            left_in_group[group] -= moved
-            missing[part] -= moved
-    return counts
+    group: int, raised: NDArray[np.bool_], whole: NDArray[np.bool_], missing: NDArray[np.int64]
+) -> None:
+    """Places a row that the greedy pass could not, other groups' extra rows making way.
+
+    The shortest augmenting path of a flow from groups to parts, over the few parts there are.
+
+    Source: Ford, Fulkerson (1956); that such a rounding exists: Bacharach (1966).
+    """
+    free = np.flatnonzero(~raised[group] & ~whole[group]).tolist()
+    ways = {part: [(group, part)] for part in free}
+    queue = list(ways)
+    for part in queue:
+        if missing[part] > 0:
+            for number, (mover, to) in enumerate(ways[part]):
+                raised[mover, to] = True
+                if number:
+                    raised[mover, ways[part][number - 1][1]] = False
+            missing[part] -= 1
+            return
+        for other in set(range(len(missing))).difference(ways):
+            movers = np.flatnonzero(raised[:, part] & ~raised[:, other] & ~whole[:, other])
+            if len(movers):
+                ways[other] = [*ways[part], (int(movers[0]), other)]
+                queue.append(other)

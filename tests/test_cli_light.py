@@ -1,0 +1,131 @@
+"""Commands that train nothing: quick, without TensorFlow, and never with a traceback."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from conftest import ROOT
+
+DIGITS = ROOT / "configs" / "digits.yaml"
+BAD = ROOT / "tests" / "configs" / "bad"
+WATCHED = """
+import atexit, sys
+heavy = {"tensorflow", "keras", "jax", "torch"}
+atexit.register(lambda: print("imported", sorted(heavy & set(sys.modules)), file=sys.stderr))
+sys.argv[0] = "tftrain"
+from tftrain.__main__ import main
+main()
+"""
+
+
+@pytest.fixture
+def tftrain(tmp_path):
+    """Runs the command line; returns its exit code, stdout and what it said on stderr."""
+
+    def run(*arguments):
+        command = [sys.executable, "-c", WATCHED, *map(str, arguments)]
+        done = subprocess.run(
+            command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+        )
+        said, _, imported = done.stderr.rpartition("imported ")
+        assert imported == "[]\n"
+        assert "Traceback" not in said
+        return done.returncode, done.stdout, said
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("arguments", "shown"),
+    [
+        (["--help"], "One YAML file in"),
+        (["--version"], "tftrain "),
+        (["fit", "--help"], "--runs-dir"),
+        (["runs"], ""),
+        (["runs", "--json"], "[]"),
+    ],
+)
+def test_light_commands_load_nothing_heavy(arguments, shown, tftrain, tmp_path):
+    code, stdout, said = tftrain(*arguments)
+    assert (code, said) == (0, "")
+    assert shown in stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["fitt"],
+        ["fit"],
+        ["fit", DIGITS, "--epochs", "3"],
+        ["fit", DIGITS, "--require"],
+        ["predict", "run"],
+        ["predict", "run", "x.npy"],
+        ["runs", "--json=yes"],
+    ],
+    ids=lambda arguments: " ".join(map(str, arguments[:1] + arguments[2:])),
+)
+def test_wrong_usage_exits_with_2(arguments, tftrain):
+    code, stdout, said = tftrain(*arguments)
+    assert code == 2
+    assert stdout + said
+
+
+@pytest.mark.parametrize("name", ["several", "missing_file", "too_many_classes_for_loss", "alias"])
+def test_a_bad_config_is_told_and_counted(name, tftrain, tmp_path):
+    expected = (BAD / "expected.txt").read_text("utf-8")
+    lines = [line for line in expected.split("\n") if line.startswith(f"{name}.yaml:")]
+    code, stdout, said = tftrain("fit", BAD / f"{name}.yaml")
+    assert (code, stdout) == (2, "")
+    count = [f"{len(lines)} errors"] if len(lines) > 1 else []
+    assert said.replace(f"{BAD}{os.sep}", "").split("\n") == [*lines, *count, ""]
+    assert list(tmp_path.iterdir()) == []  # and no run begun
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["fit", "gone.yaml"], "gone.yaml: error[C007]: no such file\n"),
+        (["fit", DIGITS, "seed=x"], "override 'seed=x': error[C012]: `seed`: expected a whole"),
+        (
+            ["fit", DIGITS, "--name", "../x"],
+            "override 'name=\"../x\"': error[C013]: `name`: expect",
+        ),
+        (["fit", DIGITS, "--require", "auc>x"], "--require 'auc>x': error[C030]: expected METRIC>"),
+        (["fit", DIGITS, "--runs-dir", DIGITS], f"{DIGITS}: error[R003]: can't be written: File"),
+        (["fit", DIGITS, "data.source=no.npz"], "override 'data.source=no.npz': error[D001]: "),
+        (["eval"], "runs: error[R001]: no finished run here; `tftrain fit CONFIG` makes one\n"),
+        (["eval", "digits-1"], "runs/digits-1: error[R001]: no such run\n"),
+        (["predict", "digits-1", "x.npy", "-o", "y.csv"], "runs/digits-1: error[R001]: no such"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else None,
+)
+def test_errors_are_one_line_and_exit_with_2(arguments, said, tftrain):
+    code, stdout, told = tftrain(*arguments)
+    assert (code, stdout) == (2, "")
+    assert told.startswith(said)
+    assert told.count("\n") == 1
+
+
+def test_runs_are_listed_also_beside_damaged_ones(tftrain, tmp_path):
+    contents = {
+        "a-1": '{"state": "finished", "started": "2026-01-01", "metrics": {"test": {"loss": 1}}}',
+        "a-2": "{",
+        "a-3": '{"state": 5, "metrics": [], "rows": null, "seconds": "long", "started": {}}',
+        "a-4": "[" * 100_000,
+    }
+    for name, content in contents.items():
+        (tmp_path / "runs" / name).mkdir(parents=True)
+        (tmp_path / "runs" / name / "summary.json").write_text(content)
+    code, stdout, said = tftrain("runs", "--json")
+    assert (code, said) == (0, "")
+    assert [run["run"] for run in json.loads(stdout)] == ["runs/a-1"]
+    code, stdout, said = tftrain("runs")
+    assert (code, said) == (0, "")
+    assert "a-1" in stdout

@@ -1,0 +1,316 @@
+"""The main job, end to end: what `tftrain fit` leaves behind and what the others make of it."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from conftest import ROOT
+from tftrain import files, runs
+from tftrain.errors import ConfigError, StorageError, TrainingError
+from tftrain.terminal import Silent
+
+pytestmark = pytest.mark.usefixtures("tensorflow")
+
+DIGITS = ROOT / "configs" / "digits.yaml"
+QUICK = ["training.epochs=3", "training.threads=2"]
+
+
+def train(runs_dir, *overrides, config=DIGITS, smoke=False):
+    from tftrain.fit import fit, prepare
+
+    asked = prepare(config, [*QUICK, *overrides], runs_dir=runs_dir, smoke=smoke)
+    return fit(asked, Silent())
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory):
+    """A run of the course network, three epochs."""
+    return train(tmp_path_factory.mktemp("runs"))
+
+
+@pytest.fixture(scope="module")
+def trained(digits):
+    from tftrain import evaluate
+
+    return evaluate.load(digits.folder, digits.summary)
+
+
+def tftrain(*arguments, cwd=None, **options):
+    command = [sys.executable, "-m", "tftrain", *map(str, arguments)]
+    return subprocess.run(
+        command, cwd=cwd, capture_output=True, text=True, timeout=120, check=False, **options
+    )
+
+
+def test_a_run_leaves_the_files_of_the_design(digits):
+    assert {path.name for path in digits.folder.iterdir()} == {
+        "config.resolved.yaml",
+        "config.yaml",
+        "environment.json",
+        "metrics.csv",
+        "model.keras",
+        "split.npz",
+        "summary.json",
+        "weights.npz",
+    }
+    assert (digits.folder / runs.CONFIG).read_bytes() == DIGITS.read_bytes()
+    environment = json.loads((digits.folder / runs.ENVIRONMENT).read_text())
+    assert environment["threads"] == 2
+    assert {"tensorflow", "keras", "numpy", "python", "git", "command"} <= set(environment)
+    summary = json.loads((digits.folder / runs.SUMMARY).read_text())
+    assert summary["state"] == runs.FINISHED
+    assert set(summary["metrics"]) == {"train", "validation", "test"}
+
+
+def test_metrics_have_a_row_an_epoch(digits):
+    with (digits.folder / runs.METRICS).open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["epoch"] for row in rows] == ["1", "2", "3"]
+    names = ["loss", "accuracy", "auc"]
+    columns = [*names, *(f"val_{name}" for name in names), "learning_rate", "seconds"]
+    assert list(rows[0]) == ["epoch", *columns]
+    assert float(rows[-1]["loss"]) < float(rows[0]["loss"])
+
+
+def test_the_split_is_recorded(digits):
+    rows = files.read_arrays(digits.folder / runs.SPLIT)
+    assert {name: len(part) for name, part in rows.items()} == digits.summary["rows"]
+    assert len(np.unique(np.concatenate(list(rows.values())))) == 360
+
+
+def test_the_same_command_twice_gives_the_same_bits(digits, tmp_path):
+    again = train(tmp_path)
+    assert again.summary["metrics"] == digits.summary["metrics"]
+    one, other = (files.read_arrays(run.folder / runs.WEIGHTS) for run in (digits, again))
+    assert list(one) == list(other)
+    for name, array in one.items():
+        np.testing.assert_array_equal(array, other[name])
+
+
+def test_another_seed_gives_other_weights(digits, tmp_path):
+    other = train(tmp_path, "seed=1")
+    assert other.summary["metrics"] != digits.summary["metrics"]
+
+
+def test_the_resolved_config_repeats_the_run(digits, tmp_path):
+    again = train(tmp_path, config=digits.folder / runs.RESOLVED)
+    assert again.folder.name == "digits-1"
+    assert again.summary["metrics"] == digits.summary["metrics"]
+
+
+def test_evaluation_reproduces_the_metrics_to_the_bit(digits, trained):
+    from tftrain import evaluate
+
+    assert evaluate.metrics(trained.engine, trained.splits()) == digits.summary["metrics"]
+
+
+def test_the_best_weights_are_kept(tmp_path):
+    """Learning too fast, the validation loss is best early; those weights must come back."""
+    run = train(tmp_path, "training.epochs=60", "training.optimizer.RMSprop.learning_rate=0.05")
+    losses = [row["val_loss"] for row in run.history]
+    assert run.summary["best_epoch"] == int(np.argmin(losses)) + 1 < len(losses)
+    assert run.summary["kept"] == "best"
+    assert run.summary["metrics"]["validation"]["loss"] == min(losses)
+
+
+def test_metrics_agree_with_scikit_learn(digits, trained):
+    from sklearn.metrics import accuracy_score, log_loss
+
+    test = trained.splits().test
+    chances = np.concatenate(list(trained.engine.predict(test)))[:, 0].astype(float)
+    metrics = digits.summary["metrics"]["test"]
+    assert metrics["accuracy"] == pytest.approx(accuracy_score(test.labels, chances > 0.5))
+    assert metrics["loss"] == pytest.approx(log_loss(test.labels, chances), rel=1e-5)
+
+
+@pytest.mark.parametrize("scaling", ["standardize", "rescale", "{rescale: {scale: 0.0625}}"])
+def test_the_exported_model_takes_raw_rows(tmp_path, scaling):
+    from tftrain import data, evaluate
+    from tftrain.backend import keras
+
+    run = train(tmp_path, f"data.scaling={scaling}")
+    mine = evaluate.load(run.folder, run.summary)
+    test = mine.splits().test
+    model = keras.models.load_model(run.folder / runs.MODEL)
+    raw = data.Part(test.inputs, test.labels, None, test.rows, data.Scaling())
+    theirs = model.predict_on_batch(raw.raw(slice(None)))
+    ours = np.concatenate(list(mine.engine.predict(test)))
+    np.testing.assert_allclose(theirs, ours, rtol=0, atol=1e-6)
+    prepared = keras.Sequential(model.layers[:1])(raw.raw(slice(None)))
+    np.testing.assert_array_equal(prepared.numpy(), test.raw(slice(None)))
+
+
+def test_logits_become_probabilities_in_the_exported_model(tmp_path):
+    from tftrain.backend import keras
+
+    run = train(
+        tmp_path,
+        "training.loss={BinaryCrossentropy: {from_logits: true}}",
+        "model.layers.2.Dense.activation=linear",
+    )
+    outputs = keras.models.load_model(run.folder / runs.MODEL).predict_on_batch(np.eye(64))
+    assert ((outputs > 0) & (outputs < 1)).all()
+
+
+def test_predictions_as_csv(trained, tmp_path):
+    from tftrain import evaluate
+
+    rows = trained.splits().test
+    np.savez(tmp_path / "new.npz", x=rows.inputs[rows.rows])
+    output = tmp_path / "new.csv"
+    assert evaluate.predict(trained, str(tmp_path / "new.npz"), output) == 72
+    with output.open() as file:
+        table = list(csv.DictReader(file))
+    columns = ["row", "class", "probability", "probability_0", "probability_1"]
+    assert list(table[0]) == columns
+    assert [int(row["row"]) for row in table] == list(range(72))
+    for row in table:
+        assert float(row["probability"]) == max(float(row[name]) for name in columns[-2:])
+        assert float(row[f"probability_{row['class']}"]) == float(row["probability"])
+    correct = [int(row["class"]) == label for row, label in zip(table, rows.labels, strict=True)]
+    assert np.mean(correct) == pytest.approx(trained.summary["metrics"]["test"]["accuracy"])
+
+
+def test_predictions_as_npz_are_those_of_the_csv(trained, tmp_path):
+    from tftrain import evaluate
+
+    np.save(tmp_path / "new.npy", trained.splits().test.raw(slice(5)))
+    evaluate.predict(trained, str(tmp_path / "new.npy"), tmp_path / "out.npz")
+    evaluate.predict(trained, str(tmp_path / "new.npy"), tmp_path / "out.csv")
+    with np.load(tmp_path / "out.npz") as arrays, (tmp_path / "out.csv").open() as file:
+        for place, row in enumerate(csv.DictReader(file)):
+            assert {name: str(arrays[name][place]) for name in row}["class"] == row["class"]
+            assert float(row["probability"]) == pytest.approx(arrays["probability"][place])
+
+
+def test_a_smoke_run_is_small_checked_and_not_the_newest(digits):
+    from tftrain import smoke
+
+    run = train(digits.folder.parent, "data.classes=null", "training.loss=mse", smoke=True)
+    assert sum(run.summary["rows"].values()) <= 256
+    assert run.summary["epochs_run"] == 2
+    checks = smoke.check(run)
+    assert [check.passed for check in checks] == [True] * 4
+    assert runs.find(digits.folder.parent, None)[0] == digits.folder
+
+
+def test_a_network_that_cannot_learn_fails_the_smoke_run(tmp_path):
+    from tftrain import smoke
+
+    frozen = "training.optimizer={SGD: {learning_rate: 0.0}}"
+    checks = smoke.check(train(tmp_path, frozen, smoke=True))
+    assert [check.name for check in checks if not check.passed] == ["one batch by heart"]
+
+
+def test_what_keras_refuses_leaves_no_run(tmp_path):
+    with pytest.raises(ConfigError) as raised:
+        train(
+            tmp_path,
+            "model.layers.0.Dense.unit=3",
+            "training.optimizer=Adm",
+            "training.callbacks.0.EarlyStopping.patienc=3",
+        )
+    assert [problem.code for problem in raised.value.problems] == ["K002", "K001", "K002"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_loss_that_is_not_finite_leaves_a_failed_run_with_finite_weights(tmp_path):
+    config = ROOT / "configs" / "linear_regression.yaml"
+    with pytest.raises(TrainingError) as raised:
+        train(tmp_path, "training.optimizer={SGD: {learning_rate: 1.0e12}}", config=config)
+    assert raised.value.exit_code == 3
+    (folder,) = tmp_path.iterdir()
+    assert json.loads((folder / runs.SUMMARY).read_text())["state"] == runs.FAILED
+    weights = files.read_arrays(folder / runs.WEIGHTS)
+    assert all(np.isfinite(array).all() for array in weights.values())
+
+
+def test_a_full_disk_is_one_line_and_leaves_nothing_half_written(tmp_path, monkeypatch):
+    def full(_descriptor):
+        raise OSError(28, "No space left on device")
+
+    from tftrain.training import Engine
+
+    learn = Engine.train
+
+    def then_fill(*arguments):
+        monkeypatch.setattr(os, "fsync", full)
+        return learn(*arguments)
+
+    monkeypatch.setattr(Engine, "train", then_fill)
+    with pytest.raises(StorageError, match="No space left on device") as raised:
+        train(tmp_path)
+    assert raised.value.exit_code == 3
+    (folder,) = tmp_path.iterdir()
+    assert not list(folder.glob(".tmp-*"))
+    assert json.loads((folder / runs.SUMMARY).read_text())["state"] == runs.RUNNING
+
+
+def test_changed_data_are_noticed(tmp_path):
+    from tftrain import evaluate
+    from tftrain.errors import RunError
+
+    random = np.random.default_rng(0)
+    x, y = random.normal(size=(60, 4)), np.arange(60) % 2
+    np.savez(tmp_path / "rows.npz", x=x, y=y)
+    run = train(tmp_path, f"data.source={tmp_path / 'rows.npz'}", "data.classes=null")
+    x[7, 2] += 1
+    np.savez(tmp_path / "rows.npz", x=x, y=y)
+    with pytest.raises(RunError, match="changed"):
+        evaluate.load(run.folder, run.summary).splits()
+
+
+@pytest.mark.slow
+class TestCommandLine:
+    """Each of these starts TensorFlow anew."""
+
+    def test_fit_eval_and_runs(self, tmp_path):
+        done = tftrain("fit", DIGITS, "training.epochs=3", cwd=tmp_path)
+        assert done.returncode == 0
+        assert done.stdout.splitlines()[-1] == str(Path("runs", "digits-1"))
+        assert len(done.stderr.splitlines()) == 3
+        assert done.stderr.startswith("epoch 1/3  loss 0.")
+        summary = json.loads((tmp_path / "runs" / "digits-1" / "summary.json").read_text())
+        asked = tftrain("eval", "--json", cwd=tmp_path)
+        assert json.loads(asked.stdout)["metrics"]["test"] == summary["metrics"]["test"]
+        listed = json.loads(tftrain("runs", "--json", cwd=tmp_path).stdout)
+        assert [run["name"] for run in listed] == ["digits-1"]
+
+    def test_json_quiet_name_and_requirements(self, tmp_path):
+        done = tftrain(
+            *("fit", DIGITS, "--json", "--quiet", "--name", "mine", "--smoke"),
+            *("--require", "accuracy>=0.1", "--require", "val_loss<0.001"),
+            cwd=tmp_path,
+        )
+        assert done.returncode == 1
+        assert done.stderr.startswith("not met: val_loss<0.001: val_loss is 0.")
+        shown = json.loads(done.stdout)
+        assert shown["run"] == str(Path("runs", "mine-smoke-1"))
+        assert [check["passed"] for check in shown["checks"]] == [True] * 4
+
+    @pytest.mark.skipif(os.name == "nt", reason="signals are POSIX's")
+    @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+    def test_a_signal_stops_the_run_and_says_so(self, tmp_path, number, code):
+        command = [sys.executable, "-m", "tftrain", "fit", str(DIGITS), "training.epochs=100000"]
+        with subprocess.Popen(
+            [*command, "training.callbacks=[]"], cwd=tmp_path, stderr=subprocess.PIPE, text=True
+        ) as process:
+            next(line for line in process.stderr if line.startswith("epoch"))
+            time.sleep(0.5)
+            process.send_signal(number)
+            rest = process.stderr.read()
+            assert process.wait(timeout=20) == code
+        assert "Traceback" not in rest
+        summary = json.loads((tmp_path / "runs" / "digits-1" / "summary.json").read_text())
+        assert summary["state"] == runs.STOPPED
+        assert (tmp_path / "runs" / "digits-1" / "weights.npz").exists()
