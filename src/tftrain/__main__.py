@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import traceback
 from typing import NoReturn
 
+from tftrain import stopping
 from tftrain.cli import app
 from tftrain.errors import Stopped, TftrainError
 
@@ -20,8 +20,7 @@ def main() -> NoReturn:
     Exit codes: 0 done; 1 a requirement was not met; 2 wrong usage, config or data; 3 training
     could not go on; 130 and 143 stopped by SIGINT and SIGTERM; 70 a bug, with its traceback.
     """
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _stop)
+    stopping.listen()
     _exit(_run())
 
 
@@ -46,11 +45,6 @@ def _run() -> int:
         traceback.print_exc()
         return BUG
     return 0
-
-
-def _stop(number: int, _frame: object) -> NoReturn:
-    signal.signal(number, signal.SIG_DFL)  # a second one ends the process at once
-    raise Stopped(number)
 
 
 def _say(line: str) -> None:

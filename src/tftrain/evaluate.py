@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,8 @@ from tftrain import config, data, files, model, runs
 from tftrain.backend import start
 from tftrain.config import Config, Source, family, outputs
 from tftrain.data import Encoding, Form, Part, Scaling, Splits
-from tftrain.errors import Mark, Problem, RunError, did_you_mean
-from tftrain.training import Engine, Logs
+from tftrain.errors import DataError, Mark, Problem, RunError, did_you_mean
+from tftrain.training import Engine, Logs, Refused
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,9 @@ def score(trained: Trained, *, split: str = "test", file: str | None = None) -> 
         DataError: when the file can't be read or doesn't fit.
     """
     if file is not None:
-        return trained.engine.evaluate(trained.part(file))
+        part = trained.part(file)
+        with _named(file):
+            return trained.engine.evaluate(part)
     parts = trained.splits().parts()
     if split not in parts:
         near = did_you_mean(split, parts) or f"; expected {', '.join(parts)}"
@@ -152,11 +155,19 @@ def predict(trained: Trained, file: str, output: Path) -> int:
         message = f"x: rows of shape {part.shape}; this network takes {trained.form.inputs}"
         raise RunError(Problem(Mark(file), "D004", message))
     blocks = (_columns(trained, out) for out in trained.engine.predict(part))
-    if output.suffix == ".npz":
-        files.fill(output, lambda path: _write_npz(path, blocks))
-    else:
-        files.fill(output, lambda path: _write_csv(path, blocks))
+    write = _write_npz if output.suffix == ".npz" else _write_csv
+    with _named(file):
+        files.fill(output, lambda path: write(path, blocks))
     return len(part)
+
+
+@contextmanager
+def _named(file: str) -> Iterator[None]:
+    """What TensorFlow can't compute of a file's rows, told with the file."""
+    try:
+        yield
+    except Refused as error:
+        raise DataError(Problem(Mark(file), "D009", str(error))) from None
 
 
 def _columns(trained: Trained, out: NDArray[np.float32]) -> dict[str, NDArray[Any]]:

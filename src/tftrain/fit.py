@@ -7,10 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import platform
-import shlex
-import subprocess
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -21,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from tftrain import __version__, config, data, files, runs
+from tftrain import config, data, environment, files, runs, stopping
 from tftrain.config import Config, Source
 from tftrain.data import Splits
 from tftrain.errors import ConfigError, Problem, Stopped, StorageError, TrainingError
@@ -38,6 +34,9 @@ class Progress(Protocol):
 
     def begin(self, epochs: int) -> None:
         """Training starts."""
+
+    def advance(self, epochs: float) -> None:
+        """So many epochs are done, fractions too."""
 
     def epoch(self, epoch: Epoch) -> None:
         """An epoch is done."""
@@ -91,7 +90,7 @@ def prepare(
     settings, source = config.load(path, overrides)
     splits = data.load(settings, source)
     runs.check_writable(runs_dir)
-    changes: dict[str, Any] = {"threads": settings.training.threads or _cores()}
+    changes: dict[str, Any] = {"threads": settings.training.threads or environment.cores()}
     if smoke:
         changes["epochs"] = min(SMOKE_EPOCHS, settings.training.epochs)
         splits = splits.thinned(data.SMOKE_ROWS)
@@ -117,40 +116,18 @@ def fit(asked: Asked, progress: Progress) -> Run:
         Stopped: by a signal; the run's state says so.
     """
     clock = _Clock()
-    settings, splits = asked.config, asked.splits
-    git = _ask_git()
+    git = environment.ask_git()
     with clock("import"):
-        from tftrain import backend, evaluate, training
-        from tftrain.training import callbacks
+        from tftrain import backend
 
-        backend.start(settings.seed, settings.training.threads or 1)
+        backend.start(asked.config.seed, asked.config.training.threads or 1)
     with clock("build"):
         network = _network(asked)
+    with stopping.deferred():
         run = _open_run(asked, network, git, backend.versions())
-        job = training.Job(
-            engine=evaluate.engine_of(network, settings, len(splits.train)),
-            training=settings.training,
-            train=splits.weighted,
-            validation=splits.validation,
-            seed=settings.seed,
-            callbacks=callbacks.build(settings, asked.source, run.folder),
-            say=progress.say,
-        )
-    with _closing(run, job, splits):
-        with clock("training"):
-            _train(asked, job, run, progress)
-        with clock("saving"):
-            _save(asked, job, run)
-        with clock("evaluation"):
-            scores = evaluate.metrics(job.engine, splits)
-        run.write_metrics()
-        run.update(
-            state=runs.FINISHED,
-            finished=_now(),
-            **_best(settings, run),
-            metrics=scores,
-            seconds=clock.seconds | {"total": clock.total()},
-        )
+        job = _job(asked, network, run, progress)
+        with _closing(run, job, asked.splits):
+            _work(asked, job, run, progress, clock)
     return run
 
 
@@ -168,6 +145,44 @@ def _network(asked: Asked) -> Any:
     return network
 
 
+def _job(asked: Asked, network: Any, run: Run, progress: Progress) -> Job:
+    from tftrain import evaluate, training
+    from tftrain.training import callbacks
+
+    settings, splits = asked.config, asked.splits
+    return training.Job(
+        engine=evaluate.engine_of(network, settings, len(splits.train)),
+        training=settings.training,
+        train=splits.weighted,
+        validation=splits.validation,
+        seed=settings.seed,
+        callbacks=callbacks.build(settings, asked.source, run.folder),
+        say=progress.say,
+        advance=progress.advance,
+        last_good=network.get_weights(),
+    )
+
+
+def _work(asked: Asked, job: Job, run: Run, progress: Progress, clock: _Clock) -> None:
+    """Everything that a run's directory sees: epochs, weights, metrics, a complete summary."""
+    from tftrain import evaluate
+
+    with clock("training"):
+        _train(asked, job, run, progress)
+    with clock("saving"):
+        _save(asked, job, run)
+    with clock("evaluation"):
+        scores = evaluate.metrics(job.engine, asked.splits)
+    run.write_metrics()
+    run.update(
+        state=runs.FINISHED,
+        finished=_now(),
+        **_best(asked.config, run),
+        metrics=scores,
+        seconds=clock.seconds | {"total": clock.total()},
+    )
+
+
 def _train(asked: Asked, job: Job, run: Run, progress: Progress) -> None:
     from tftrain import training
 
@@ -178,6 +193,9 @@ def _train(asked: Asked, job: Job, run: Run, progress: Progress) -> None:
             progress.epoch(epoch)
     except training.NonFinite as error:
         raise TrainingError(_non_finite(asked, error)) from None
+    except training.Refused as error:
+        problem = asked.source.problem(("model", "layers"), "T002", str(error), key=True)
+        raise TrainingError(problem) from None
     finally:
         progress.end()
 
@@ -214,7 +232,7 @@ def _closing(run: Run, job: Job, splits: Splits) -> Iterator[None]:
     """Whatever ends a run before its time is written into it, with the last sound weights."""
     try:
         yield
-    except (Stopped, TrainingError, StorageError) as error:
+    except Exception as error:
         state = runs.STOPPED if isinstance(error, Stopped) else runs.FAILED
         with suppress(StorageError):  # the storage that failed is what `error` tells of
             job.engine.network.set_weights(job.last_good)
@@ -224,15 +242,14 @@ def _closing(run: Run, job: Job, splits: Splits) -> Iterator[None]:
         raise
 
 
-def _open_run(
-    asked: Asked, network: Any, git: subprocess.Popen[str] | None, versions: dict[str, str]
-) -> Run:
+def _open_run(asked: Asked, network: Any, git: environment.Git, versions: dict[str, str]) -> Run:
     """The run's directory with all that is known before the first epoch."""
     settings, splits = asked.config, asked.splits
     run = runs.claim(asked.runs_dir, f"{settings.name}-smoke" if asked.smoke else settings.name)
     run.write(runs.CONFIG, asked.source.raw)
     run.write(runs.RESOLVED, config.resolved(settings))
-    run.write(runs.ENVIRONMENT, _json(_environment(settings, git, versions)))
+    surroundings = environment.describe(versions, settings.training.threads, git)
+    run.write(runs.ENVIRONMENT, json.dumps(surroundings, indent=2) + "\n")
     rows = {name: part.rows for name, part in splits.parts().items()}
     files.write_arrays(run.folder / runs.SPLIT, rows)
     run.update(
@@ -291,54 +308,5 @@ def _non_finite(asked: Asked, error: NonFinite) -> Problem:
     return asked.source.problem(("training", "optimizer"), "T001", message)
 
 
-def _cores() -> int:
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
-
-
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value, indent=2) + "\n"
-
-
-def _ask_git() -> subprocess.Popen[str] | None:
-    """Asks for the commit and what is changed; the answer comes while TensorFlow is imported."""
-    command = ["git", "status", "--porcelain=v2", "--branch", "--untracked-files=no"]
-    try:
-        return subprocess.Popen(  # noqa: S603 - fixed words, no shell
-            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-        )
-    except OSError:
-        return None
-
-
-def _git(asked: subprocess.Popen[str] | None) -> dict[str, Any] | None:
-    if asked is None:
-        return None
-    answer, _ = asked.communicate()
-    if asked.returncode:
-        return None
-    lines = answer.splitlines()
-    commits = [line.split()[-1] for line in lines if line.startswith("# branch.oid")]
-    return {"commit": commits[0], "dirty": any(not line.startswith("#") for line in lines)}
-
-
-def _environment(
-    settings: Config, git: subprocess.Popen[str] | None, versions: dict[str, str]
-) -> dict[str, Any]:
-    """What a run depends on besides its config and its data."""
-    return {
-        "tftrain": __version__,
-        "python": platform.python_version(),
-        **versions,
-        "platform": platform.platform(),
-        "machine": platform.machine(),
-        "cores": os.cpu_count(),
-        "threads": settings.training.threads,
-        "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS") != "0",
-        "git": _git(git),
-        "command": shlex.join(sys.argv),
-    }

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from tftrain.backend import keras
+from tftrain.backend import keras, tf
 from tftrain.config import Config, Source, Spec, family, outputs, snake_case
+from tftrain.config.text import Place
 from tftrain.data import Form, Scaling
 from tftrain.errors import ConfigError, Problem
 from tftrain.objects import collect, first_line, make
@@ -54,6 +55,7 @@ def build(config: Config, source: Source, form: Form) -> Any:
         jit_compile=False,
     )
     network.optimizer.build(network.trainable_variables)
+    _try(network, metrics, config, source, form)
     return network
 
 
@@ -194,6 +196,38 @@ def _check_output(config: Config, source: Source, output: Shape, form: Form) -> 
         message = f"the network's outputs have shape {output} a row; expected {wanted}"
         path = ("model", "layers", len(config.model.layers) - 1)
         raise ConfigError(source.problem(path, "K005", message))
+
+
+def _try(
+    network: Any, metrics: dict[str, list[Any]], config: Config, source: Source, form: Form
+) -> None:
+    """A step without updates on a row of zeros: what the loss and the metrics refuse, all of it.
+
+    It also builds the metrics, so that a graph traced later holds them all.
+    """
+    inputs = tf.zeros((1, *form.inputs))
+    outputs = network(inputs, training=False)
+    numbers = "int32" if form.classes and not form.labels else "float32"
+    shape = (1,) if outputs.shape[1:] == (1,) else form.labels  # as the engine hands them over
+    labels = tf.zeros((1, *shape), numbers)
+    problems: list[Problem] = []
+
+    def attempt(path: Place, spec: Spec, call: Callable[[], object]) -> None:
+        try:
+            call()
+        except Exception as error:  # noqa: BLE001 - Keras raises what it likes
+            message = f"`{spec.name}` can't take these labels and outputs: {first_line(error)}"
+            problems.append(source.problem(path, "K006", message))
+
+    loss = config.training.loss
+    attempt(("training", "loss"), loss, lambda: network.compute_loss(None, labels, outputs))
+    for section, place, _ in config.training.metric_names():
+        spec, metric = getattr(config.training, section)[place], metrics[section][place]
+        attempt(("training", section, place), spec, partial(metric.update_state, labels, outputs))
+    if problems:
+        raise ConfigError(problems)
+    network.test_step((inputs, labels))
+    network.reset_metrics()
 
 
 def _preparation(scaling: Scaling) -> list[Any]:

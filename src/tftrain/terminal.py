@@ -17,6 +17,9 @@ class Silent:
     def begin(self, epochs: int) -> None:
         """Nothing is shown."""
 
+    def advance(self, epochs: float) -> None:
+        """Nothing is shown."""
+
     def epoch(self, epoch: Epoch) -> None:
         """Nothing is shown."""
 
@@ -55,7 +58,7 @@ class Bar(Silent):
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
         self._progress = Progress(
-            TextColumn("epoch {task.completed}/{task.total}"),
+            TextColumn("epoch {task.fields[done]}/{task.total}"),
             BarColumn(bar_width=24),
             TimeRemainingColumn(compact=True),
             TextColumn("{task.fields[logs]}"),
@@ -64,12 +67,18 @@ class Bar(Silent):
 
     def begin(self, epochs: int) -> None:
         """Shows the empty bar."""
-        self._task = self._progress.add_task("", total=epochs, logs="")
+        self._task = self._progress.add_task("", total=epochs, done=0, logs="")
         self._progress.start()
 
+    def advance(self, epochs: float) -> None:
+        """Fills the bar so far; it is drawn ten times a second at most."""
+        self._progress.update(self._task, completed=epochs)
+
     def epoch(self, epoch: Epoch) -> None:
-        """Fills the bar by one epoch; it is drawn ten times a second at most."""
-        self._progress.update(self._task, completed=epoch.number, logs=_logs(epoch))
+        """Fills the bar by one epoch, and shows what it came to."""
+        self._progress.update(
+            self._task, completed=epoch.number, done=epoch.number, logs=_logs(epoch)
+        )
 
     def end(self) -> None:
         """Leaves the bar as it is."""

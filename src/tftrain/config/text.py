@@ -55,6 +55,7 @@ _CLEARER = {
     "expected `,` or `}}`",
     "found unexpected end of stream": "the quote that opens on line {line} isn't closed",
 }
+_TOO_DEEP = f"nested deeper than {MAX_DEPTH} levels"
 _INFINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 
 
@@ -211,7 +212,10 @@ class _Composer:
         try:
             yield from yaml.parse(text, Loader=_LOADER)
         except yaml.MarkedYAMLError as error:
-            self._fail_after(*self._syntax(error, text))
+            mark, message = self._syntax(error, text)
+            if "nesting depth" in (error.problem or ""):  # libyaml's own limit, met reading ahead
+                _fail(mark, "C006", _TOO_DEEP)
+            self._fail_after(mark, message)
         except yaml.reader.ReaderError as error:
             self._fail_after(Mark(self.source), f"not valid YAML: {error.reason}")
 
@@ -259,7 +263,7 @@ class _Composer:
             self.stack.append(node)
             self.keys.append(None)
             if len(self.stack) > MAX_DEPTH:
-                _fail(mark, "C006", f"nested deeper than {MAX_DEPTH} levels")
+                _fail(mark, "C006", _TOO_DEEP)
 
     def _node(self, event: _Start, mark: Mark) -> Node:
         if isinstance(event, yaml.MappingStartEvent):

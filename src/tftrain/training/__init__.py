@@ -15,9 +15,9 @@ from tftrain.config import Training
 from tftrain.data import Part
 from tftrain.training import callbacks as keras_callbacks
 from tftrain.training.callbacks import higher_is_better
-from tftrain.training.engine import Engine, Hooks, Logs, order_of, steps
+from tftrain.training.engine import Engine, Hooks, Logs, Refused, order_of, steps
 
-__all__ = ["Engine", "Epoch", "Job", "Logs", "NonFinite", "higher_is_better", "train"]
+__all__ = ["Engine", "Epoch", "Job", "Logs", "NonFinite", "Refused", "higher_is_better", "train"]
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,7 @@ class Job:
         seed: the order of every epoch follows from it.
         callbacks: Keras's.
         say: gets a line that the user should see once.
+        advance: gets how many epochs are done, fractions too, now and then.
     """
 
     engine: Engine
@@ -72,6 +73,7 @@ class Job:
     seed: int
     callbacks: list[Any]
     say: Callable[[str], None]
+    advance: Callable[[float], None] | None = None
     last_good: list[Any] = field(default_factory=list)
 
 
@@ -83,6 +85,7 @@ def train(job: Job) -> Iterator[Epoch]:
 
     Raises:
         NonFinite: at the end of the first epoch whose loss or weights are not finite.
+        Refused: when TensorFlow can't compute a batch.
     """
     network, rows = job.engine.network, len(job.train)
     calls = keras.callbacks.CallbackList(
@@ -102,7 +105,7 @@ def train(job: Job) -> Iterator[Epoch]:
         started = time.perf_counter()
         calls.on_epoch_begin(epoch)
         order = order_of(job.seed, epoch, rows) if job.training.shuffle else np.arange(rows)
-        logs = job.engine.train(job.train, order, hooks and hooks[0])
+        logs = job.engine.train(job.train, order, hooks and hooks[0], _advance(job, epoch))
         if job.validation is not None:
             calls.on_test_begin()
             watched = job.engine.evaluate(job.validation, hooks and hooks[1])
@@ -116,6 +119,12 @@ def train(job: Job) -> Iterator[Epoch]:
             break
     network.optimizer.finalize_variable_values(network.trainable_weights)
     calls.on_train_end(logs)
+    job.last_good = network.get_weights()
+
+
+def _advance(job: Job, done: int) -> Callable[[float], None] | None:
+    advance = job.advance
+    return advance and (lambda share: advance(done + share))
 
 
 def _hooks(job: Job, calls: Any) -> tuple[Hooks, Hooks] | None:

@@ -8,21 +8,30 @@ operations in the same order, so the same bits, in a fraction of the time.
 from __future__ import annotations
 
 import math
+import re
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tftrain import stopping
 from tftrain.backend import tf
 from tftrain.data import Part
+from tftrain.objects import first_line
 
 Logs = dict[str, float]
 Order = NDArray[np.int64]
 
 CHUNK_BYTES = 64 * 1024 * 1024
 MEMORY_BYTES = 1024 * 1024 * 1024  # rows that take more than this are fed chunk by chunk
+_CALL_SECONDS = 0.5  # no signal is heard and no progress shown while a graph runs
+_FIRST_BATCHES = 64
+_FUNCTION = re.compile(r"\{\{function_node [^}]*\}\} ?")
+_REASON = re.compile(r"([^\n]+)\n\t \[\[\{\{node ([^}]+)\}\}")
 
 
 class Hooks(NamedTuple):
@@ -37,11 +46,25 @@ class Hooks(NamedTuple):
     end: Callable[[int, dict[str, Any]], None]
 
 
+class Refused(Exception):  # noqa: N818 - whoever knows where the rows are from reports it
+    """TensorFlow could not compute a batch: a value out of range, not enough memory.
+
+    Args:
+        error: TensorFlow's, whose message names the operation among the lines of a traceback.
+    """
+
+    def __init__(self, error: Exception) -> None:
+        text = _FUNCTION.sub("", str(error))
+        found = _REASON.search(text)
+        reason = f"{found[1]} (in {found[2]})" if found else first_line(error)
+        super().__init__(f"TensorFlow refused a batch: {reason}")
+
+
 class Engine:
     """Runs epochs of one network.
 
     Args:
-        network: a compiled and built `keras.Sequential`.
+        network: from `model.build`: compiled, its optimizer and its metrics built.
         batch_size: rows an update.
         evaluation_batch_size: rows a step without updates.
         jit_compile: compile training with XLA.
@@ -64,72 +87,74 @@ class Engine:
         self.evaluation_batch_size = evaluation_batch_size
         self._chunk_bytes = chunk_bytes
         self._memory_bytes = memory_bytes
-        self._train = self._loop(network.train_step, batch_size, jit_compile=jit_compile)
-        self._test = self._loop(network.test_step, evaluation_batch_size)
+        self._train = _Loop(network, network.train_step, batch_size, jit_compile=jit_compile)
+        self._test = _Loop(network, network.test_step, evaluation_batch_size, jit_compile=False)
         self._predict = tf.function(
             lambda inputs: network.predict_step((inputs,)), autograph=False, reduce_retracing=True
         )
-        self._reset: Any = None
+        self._reset = tf.function(network.reset_metrics, autograph=False)
         self._tensors: dict[int, tuple[Part, Any]] = {}
 
-    def train(self, part: Part, order: Order, hooks: Hooks | None = None) -> Logs:
+    def train(
+        self,
+        part: Part,
+        order: Order,
+        hooks: Hooks | None = None,
+        advance: Callable[[float], None] | None = None,
+    ) -> Logs:
         """One pass with updates over the rows of `part`, in the given order.
 
         Args:
             part: the rows.
             order: places in `part`, int64 (rows,).
             hooks: makes the pass go one batch at a time, and is told of each.
+            advance: is told, now and then, what share of the rows is done.
 
         Returns:
             The loss and the metrics, as Keras reports them at the end of an epoch.
         """
-        return self._pass(self._train, part, order, self.batch_size, hooks)
+        return self._pass(self._train, part, order, hooks, advance)
 
     def evaluate(self, part: Part, hooks: Hooks | None = None) -> Logs:
         """One pass without updates, in the order of the rows."""
         order = np.arange(len(part))
-        return self._pass(self._test, part, order, self.evaluation_batch_size, hooks)
+        return self._pass(self._test, part, order, hooks)
 
     def predict(self, part: Part) -> Iterator[NDArray[np.float32]]:
         """The network's outputs, one array (rows, ...) a step, in the order of the rows."""
         for start in range(0, len(part), self.evaluation_batch_size):
             rows = slice(start, start + self.evaluation_batch_size)
-            yield self._predict(tf.constant(part.raw(rows))).numpy()
+            with _refusing():
+                outputs = self._predict(tf.constant(part.raw(rows))).numpy()
+            yield outputs
+            stopping.check()
 
     def _pass(
         self,
-        function: Any,
+        loop: _Loop,
         part: Part,
         order: Order,
-        batch_size: int,
         hooks: Hooks | None,
+        advance: Callable[[float], None] | None = None,
     ) -> Logs:
-        self._reset_metrics(part)
+        self._reset()
         logs: dict[str, Any] = {}
-        step = 0
-        for data, places in self._chunks(part, order, batch_size):
-            if hooks is None:
-                logs = function(data, tf.constant(places))
-                continue
-            for start in range(0, len(places), batch_size):
-                hooks.begin(step)
-                logs = function(data, tf.constant(places[start : start + batch_size]))
-                hooks.end(step, logs)
-                step += 1
-                if self.network.stop_training:
+        done = 0
+        for data, places in self._chunks(part, order, loop.batch_size):
+            for piece in loop.pieces(places, single=hooks is not None):
+                step = done // loop.batch_size
+                if hooks:
+                    hooks.begin(step)
+                logs = loop(data, piece)
+                if hooks:
+                    hooks.end(step, logs)
+                stopping.check()
+                done += len(piece)
+                if advance:
+                    advance(done / len(order))
+                if self.network.stop_training and hooks:
                     return _floats(logs)
         return _floats(logs)
-
-    def _reset_metrics(self, part: Part) -> None:
-        """Sets the metrics back, in one graph call once they are built.
-
-        Keras builds its metrics as they first see rows; a graph traced before that would set back
-        only those that exist by then.
-        """
-        if self._reset is None:
-            self.network.test_step(_tensors(*part.take(slice(1))))
-            self._reset = tf.function(self.network.reset_metrics, autograph=False)
-        self._reset()
 
     def _chunks(
         self, part: Part, order: Order, batch_size: int
@@ -144,7 +169,7 @@ class Engine:
         with ThreadPoolExecutor(1) as reader:
             coming = reader.submit(part.take, pieces[0])
             for piece, following in zip(pieces, [*pieces[1:], None], strict=True):
-                data = _tensors(*coming.result())
+                data = self._tensors_of(*coming.result())
                 if following is not None:
                     coming = reader.submit(part.take, following)
                 yield data, np.arange(len(piece), dtype=np.int32)
@@ -152,54 +177,108 @@ class Engine:
     def _whole(self, part: Part) -> Any:
         """A part that fits into memory, as tensors that are made once."""
         if id(part) not in self._tensors:
-            self._tensors[id(part)] = (part, _tensors(*part.take(slice(None))))
+            self._tensors[id(part)] = (part, self._tensors_of(*part.take(slice(None))))
         return self._tensors[id(part)][1]
 
-    def _loop(
-        self, step: Callable[[Any], Any], batch_size: int, *, jit_compile: bool = False
-    ) -> Any:
-        """A graph that takes rows and their order, and runs `step` on one batch after another.
+    def _tensors_of(
+        self, inputs: NDArray[Any], labels: NDArray[Any], weights: NDArray[Any] | None
+    ) -> tuple[Any, ...]:
+        """Labels get the shape of the outputs, (rows, 1), which F1Score and its kin insist on."""
+        if labels.ndim == 1 and self.network.output_shape[1:] == (1,):
+            labels = labels[:, None]
+        arrays = (inputs, labels) if weights is None else (inputs, labels, weights)
+        return tuple(tf.constant(array) for array in arrays)
 
-        Batches of a size that is only known as the graph runs let one traced step serve the
-        remainder too. XLA needs sizes it knows beforehand, so there the remainder is traced again.
-        """
 
-        def batch(data: tuple[Any, ...], places: Any) -> None:
-            step(tuple(tf.gather(tensor, places) for tensor in data))
+class _Loop:
+    """A graph that takes rows and their order, and runs a step on one batch after another.
 
-        def dynamic(data: tuple[Any, ...], order: Any) -> Any:
-            rows = tf.size(order)
+    Batches of a size that is only known as the graph runs let one traced step serve the remainder
+    too. XLA needs sizes it knows beforehand: there a whole pass is one graph.
 
-            def body(start: Any) -> tuple[Any]:
-                batch(data, order[start : tf.minimum(start + batch_size, rows)])
-                return (start + batch_size,)
+    Args:
+        network: whose metrics the step updates.
+        step: Keras's `train_step` or `test_step`.
+        batch_size: rows a step.
+        jit_compile: compile with XLA.
+    """
 
-            tf.while_loop(lambda start: start < rows, body, (0,), parallel_iterations=1)
-            return self.network.get_metrics_result()
-
-        def static(data: tuple[Any, ...], order: Any) -> Any:
-            full, rest = divmod(order.shape[0], batch_size)
-
-            def body(number: Any) -> tuple[Any]:
-                batch(data, tf.slice(order, [number * batch_size], [batch_size]))
-                return (number + 1,)
-
-            tf.while_loop(lambda number: number < full, body, (0,), parallel_iterations=1)
-            if rest:
-                batch(data, order[full * batch_size :])
-            return self.network.get_metrics_result()
-
+    def __init__(
+        self, network: Any, step: Callable[[Any], Any], batch_size: int, *, jit_compile: bool
+    ) -> None:
+        self.batch_size = batch_size
+        self._network = network
+        self._step = step
+        self._static: Any = None
         if jit_compile:
-            return tf.function(static, autograph=False, jit_compile=True)
-        traced: dict[int, Any] = {}
+            self._static = tf.function(self._fixed, autograph=False, jit_compile=True)
+        self._traced: dict[int, Any] = {}
+        self._batches = _FIRST_BATCHES
 
-        def call(data: tuple[Any, ...], order: Any) -> Any:
-            if len(data) not in traced:
-                signature = (tuple(map(_any_rows, data)), _any_rows(order))
-                traced[len(data)] = tf.function(dynamic, input_signature=signature, autograph=False)
-            return traced[len(data)](data, order)
+    def pieces(self, places: NDArray[np.int32], *, single: bool) -> Iterator[NDArray[np.int32]]:
+        """Cuts an order into what one call gets: a batch, or what takes half a second at most."""
+        start = 0
+        while start < len(places):
+            rows = self.batch_size * (1 if single else self._batches)
+            if self._static is not None and not single:
+                rows = len(places)
+            yield places[start : start + rows]
+            start += rows
 
-        return call
+    def __call__(self, data: tuple[Any, ...], places: NDArray[np.int32]) -> Any:
+        """Runs the step over the rows at `places`; returns the metrics so far, as tensors."""
+        order = tf.constant(places)
+        if self._static is not None:
+            with _refusing():
+                return self._static(data, order)
+        if len(data) not in self._traced:
+            signature = (tuple(map(_any_rows, data)), _any_rows(order))
+            function = tf.function(self._any, input_signature=signature, autograph=False)
+            self._traced[len(data)] = function.get_concrete_function()
+        started = time.perf_counter()
+        with _refusing():
+            logs = self._traced[len(data)](data, order)
+        self._pace(len(places), time.perf_counter() - started)
+        return logs
+
+    def _pace(self, rows: int, seconds: float) -> None:
+        if rows == self._batches * self.batch_size and seconds < _CALL_SECONDS / 2:
+            self._batches *= 2
+        elif seconds > _CALL_SECONDS:
+            self._batches = max(1, self._batches // 2)
+
+    def _batch(self, data: tuple[Any, ...], places: Any) -> None:
+        self._step(tuple(tf.gather(tensor, places) for tensor in data))
+
+    def _any(self, data: tuple[Any, ...], order: Any) -> Any:
+        rows = tf.size(order)
+
+        def body(start: Any) -> tuple[Any]:
+            self._batch(data, order[start : tf.minimum(start + self.batch_size, rows)])
+            return (start + self.batch_size,)
+
+        tf.while_loop(lambda start: start < rows, body, (0,), parallel_iterations=1)
+        return self._network.get_metrics_result()
+
+    def _fixed(self, data: tuple[Any, ...], order: Any) -> Any:
+        full, rest = divmod(order.shape[0], self.batch_size)
+
+        def body(number: Any) -> tuple[Any]:
+            self._batch(data, tf.slice(order, [number * self.batch_size], [self.batch_size]))
+            return (number + 1,)
+
+        tf.while_loop(lambda number: number < full, body, (0,), parallel_iterations=1)
+        if rest:
+            self._batch(data, order[full * self.batch_size :])
+        return self._network.get_metrics_result()
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    try:
+        yield
+    except tf.errors.OpError as error:
+        raise Refused(error) from None
 
 
 def order_of(seed: int, epoch: int, rows: int) -> Order:
@@ -210,13 +289,6 @@ def order_of(seed: int, epoch: int, rows: int) -> Order:
 def steps(rows: int, batch_size: int) -> int:
     """How many batches an epoch has."""
     return math.ceil(rows / batch_size)
-
-
-def _tensors(
-    inputs: NDArray[Any], labels: NDArray[Any], weights: NDArray[Any] | None
-) -> tuple[Any, ...]:
-    arrays = (inputs, labels) if weights is None else (inputs, labels, weights)
-    return tuple(tf.constant(array) for array in arrays)
 
 
 def _any_rows(tensor: Any) -> Any:

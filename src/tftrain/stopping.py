@@ -1,0 +1,60 @@
+"""SIGINT and SIGTERM in, Stopped out, at a moment when the job can bear it.
+
+An exception that a signal's handler throws into TensorFlow's or Keras's Python can get lost there,
+and one thrown between two writes can leave a run half described. While a run is open, a signal is
+only noted; whoever loops asks for it between two graph calls.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from tftrain.errors import Stopped
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+@dataclass
+class _Request:
+    number: int | None = None
+    deferred: bool = False
+
+
+_request = _Request()
+
+
+def listen() -> None:
+    """Makes SIGINT and SIGTERM raise Stopped; a second one ends the process at once."""
+    for number in _SIGNALS:
+        signal.signal(number, _receive)
+
+
+@contextmanager
+def deferred() -> Iterator[None]:
+    """In here a signal waits until somebody calls `check`."""
+    _request.deferred = True
+    try:
+        yield
+    finally:
+        _request.deferred = False
+
+
+def check() -> None:
+    """Ends the job if it was asked to end.
+
+    Raises:
+        Stopped: when a signal has come.
+    """
+    if _request.number is not None:
+        raise Stopped(_request.number)
+
+
+def _receive(number: int, _frame: object) -> None:
+    for one in _SIGNALS:
+        signal.signal(one, signal.SIG_DFL)
+    _request.number = number
+    if not _request.deferred:
+        raise Stopped(number)
