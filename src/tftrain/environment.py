@@ -12,7 +12,6 @@ from typing import Any
 
 from tftrain import __version__
 
-
 Git = Future[dict[str, Any] | None]
 
 

@@ -3,9 +3,64 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
+EXIT_CODES: Mapping[int, str] = MappingProxyType(
+    {
+        0: "done",
+        1: "a `--require` bound was not met, or a check of a smoke run failed",
+        2: "wrong usage, config, data or run directory",
+        3: "training could not go on: a loss that is not finite, storage that failed",
+        70: "a bug in tftrain, told with its traceback",
+        130: "stopped by SIGINT (Ctrl-C)",
+        141: "whoever read the output went away",
+        143: "stopped by SIGTERM",
+    }
+)
+CODES: Mapping[str, str] = MappingProxyType(
+    {
+        "C001": "not valid YAML, or more than one document",
+        "C002": "a key given twice",
+        "C003": "an alias",
+        "C004": "a tag",
+        "C005": "not UTF-8, or a character that no text may hold",
+        "C006": "too large, or nested too deep",
+        "C007": "the config's file can't be read",
+        "C008": "an override without the form PATH=VALUE",
+        "C009": "an override's path leads nowhere",
+        "C010": "an unknown key",
+        "C011": "a key is missing",
+        "C012": "a value of the wrong kind",
+        "C013": "a value out of bounds",
+        "C014": "not one of the words or forms that can stand here",
+        "C015": "not a Keras name, nor a name with its arguments",
+        "C020": "fractions that don't add up to 1",
+        "C021": "a callback watches what nobody logs",
+        "C022": "two metrics of one name",
+        "C023": "a weight for a class that isn't there",
+        "C024": "names of arrays where there is no .npz file",
+        "C030": "a requirement without the form METRIC>=X, or of an unknown metric",
+        "D001": "a data file is missing",
+        "D002": "a data file can't be read",
+        "D003": "an array is missing, or labels are",
+        "D004": "an array of the wrong shape or kind",
+        "D005": "a value that is not finite",
+        "D006": "labels or weights that this training can't take",
+        "D007": "no rows, or too few",
+        "D008": "the data are no longer those of the run",
+        "K001": "Keras has no such object, or tftrain refuses it",
+        "K002": "an argument that the Keras object doesn't have",
+        "K003": "an argument is missing",
+        "K004": "Keras refuses an argument's value",
+        "K005": "a layer that doesn't fit the one before, or outputs that don't fit the labels",
+        "R001": "no such run, or not a finished one",
+        "R002": "a run's file is damaged, or of a newer tftrain",
+        "R003": "a file or folder can't be read or written",
+        "T001": "the loss, or a weight, is no longer finite",
+    }
+)
 _SHORTEST = 3
 _MOST = 12
 
