@@ -55,7 +55,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "K003": "an argument is missing",
         "K004": "Keras refuses an argument's value",
         "K005": "a layer that doesn't fit the one before, or outputs that don't fit the labels",
-        "R001": "no such run, or not a finished one",
+        "R001": "no such run, no finished one, or no such split of it",
         "R002": "a run's file is damaged, or of a newer tftrain",
         "R003": "a file or folder can't be read or written",
         "T001": "the loss, or a weight, is no longer finite",

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from tftrain import files
@@ -30,6 +31,24 @@ METRICS = "metrics.csv"
 WEIGHTS = "weights.npz"
 MODEL = "model.keras"
 SUMMARY = "summary.json"
+FILES: Mapping[str, str] = MappingProxyType(
+    {
+        CONFIG: "The config as it was written, comments kept.",
+        RESOLVED: "Every value in force, overrides and defaults included. "
+        "`tftrain fit` on it repeats the run.",
+        ENVIRONMENT: "What the run depends on besides config and data: versions, platform, "
+        "threads, git commit, command line.",
+        SPLIT: "`train`, `validation`, `test`: the numbers of the rows that went there, "
+        "counted from 0.",
+        METRICS: "A row an epoch: the loss and the metrics, validation's with `val_` before "
+        "them, the learning rate, seconds.",
+        WEIGHTS: "The kept weights by `layer/weight` and what the scaling learnt. "
+        "Its zip comment is a SHA-256 of the rest.",
+        MODEL: "The network for other programs: raw inputs in, predictions out.",
+        SUMMARY: "State (`running`, `finished`, `stopped`, `failed`), rows, best epoch, final "
+        "metrics of each split, seconds of each stage, format version.",
+    }
+)
 
 RUNNING, FINISHED, STOPPED, FAILED = "running", "finished", "stopped", "failed"
 _SECONDS_BETWEEN_WRITES = 2.0

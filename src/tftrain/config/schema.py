@@ -180,14 +180,14 @@ class Split(_Section):
 class Rescale(_Section):
     """`x * scale + offset`, as Keras's Rescaling."""
 
-    scale: float
-    offset: float = 0.0
+    scale: float = Field(description="What every input is multiplied by.")
+    offset: float = Field(default=0.0, description="What is added then.")
 
 
 class FixedScaling(_Section):
     """A rescaling by given numbers."""
 
-    rescale: Rescale
+    rescale: Rescale = Field(description="The numbers.")
 
 
 Scaling = Annotated[

@@ -1,0 +1,206 @@
+"""Writes docs/reference.md from the code: config keys, commands, run files, exit and error codes.
+
+    python docs/make_reference.py
+
+Every word in the page's tables stands in the code that it describes. A test compares the page with
+what this script makes. TensorFlow isn't imported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+
+import typer.main
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from tftrain import config, errors, runs
+from tftrain.cli import app
+from tftrain.config import schema
+
+PAGE = Path(__file__).with_name("reference.md")
+SECTIONS = {
+    "": schema.Config,
+    "data": schema.Data,
+    "data.split": schema.Split,
+    "model": schema.Model,
+    "training": schema.Training,
+    "source, validation or test as files": schema.Arrays,
+    "data.scaling.rescale": schema.Rescale,
+}
+# What a user calls the types that are more than their parts.
+TYPES = (
+    (schema.KerasObject, "Keras object"),
+    (schema.KerasObjects, "list of Keras objects"),
+    (schema.Source, "name or files"),
+    (schema.Part, "fraction or files"),
+    (schema.Scaling, "`standardize`, `rescale` or mapping"),
+    (schema.NpyFile, ".npy file"),
+    (schema.Label, "label"),
+    (int, "whole number"),
+    (float, "number"),
+    (str, "text"),
+    (bool, "true or false"),
+)
+CONTAINERS: dict[Any, tuple[str, int]] = {
+    tuple: ("list of {}s", 0),
+    dict: ("mapping of names to {}s", 1),
+}
+BOUNDS = {
+    "ge": "at least",
+    "gt": "more than",
+    "le": "at most",
+    "lt": "less than",
+    "min_length": "items: at least",
+    "pattern": "matches",
+}
+KERAS_OBJECT = """\
+A **Keras object** is its name, or a mapping of its name to its arguments, at any depth:
+`Dropout`, `{Dropout: {rate: 0.5}}`. Names and arguments are Keras's own, so Keras's documentation
+is their reference."""
+OVERRIDES = """\
+Any key can be set on the command line by its dotted path and a YAML value: `training.epochs=5`,
+`model.layers.0.Dense.units=50`. Later ones win, and all of them beat the file."""
+ERRORS = """\
+An error reads `PATH:LINE:COLUMN: error[CODE]: MESSAGE`. All that can be found at once is told at
+once."""
+
+
+def reference() -> str:
+    """The whole page."""
+    parts = [
+        "# Reference",
+        "<!-- Made by docs/make_reference.py: change the code that it reads, then run it. -->",
+        "## The config",
+        OVERRIDES,
+        KERAS_OBJECT,
+        *(part for path, section in SECTIONS.items() for part in _section(path, section)),
+        "## The command line",
+        *_commands(),
+        "## The run directory",
+        "`NAME-N` in the folder of all runs; N counts up. A smoke run is `NAME-smoke-N`.",
+        _table(["file", "holds"], ([f"`{name}`", text] for name, text in runs.FILES.items())),
+        "## Exit codes",
+        _table(["code", "means"], ([str(code), text] for code, text in errors.EXIT_CODES.items())),
+        "## Error codes",
+        ERRORS,
+        _table(["code", "means"], ([f"`{code}`", text] for code, text in errors.CODES.items())),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _section(path: str, section: type[BaseModel]) -> Iterator[str]:
+    """A heading, the section's sentence, and a row for each of its keys."""
+    yield f"### {f'`{path}`' if path in _PATHS else path.capitalize() or 'At the top'}"
+    yield section.__doc__ or ""
+    hints = get_type_hints(section, include_extras=True)
+    rows = (_key(name, field, hints[name]) for name, field in section.model_fields.items())
+    yield _table(["key", "type", "default", "bounds", "meaning"], rows)
+
+
+_PATHS = [path for path in SECTIONS if " " not in path and path]
+
+
+def _key(name: str, field: FieldInfo, hint: Any) -> list[str]:
+    description = field.description
+    if description is None:  # a section speaks for itself
+        description = f"{field.annotation.__doc__} See below." if field.annotation else ""
+    bounds = dict.fromkeys(_bounds([*field.metadata, hint]))
+    return [f"`{name}`", _words(hint), _default(field), ", ".join(bounds), description]
+
+
+def _words(hint: Any) -> str:
+    """A type in the user's words."""
+    for known, words in TYPES:
+        if hint == known:
+            return words
+    parts = [part for part in get_args(hint) if part is not NoneType]
+    origin = get_origin(hint)
+    if origin is Literal:
+        return " or ".join(f"`{word}`" for word in parts)
+    if origin is Annotated:
+        return _words(parts[0])
+    if origin in (Union, UnionType):
+        return " or ".join(map(_words, parts))
+    if origin in CONTAINERS:
+        words, item = CONTAINERS[origin]
+        return words.format(_words(parts[item]))
+    if not issubclass(hint, BaseModel):
+        raise TypeError(f"no words for {hint}: add them to TYPES")
+    return "mapping"
+
+
+def _default(field: FieldInfo) -> str:
+    value = field.get_default(call_default_factory=True)
+    if value is PydanticUndefined:
+        return "" if "if not given" in (field.description or "") else "required"
+    return "none" if value is None else f"`{_yaml(value)}`"
+
+
+def _yaml(value: Any) -> str:
+    """A default as it would be written in a config."""
+    if isinstance(value, config.Spec):
+        return value.name
+    if isinstance(value, BaseModel):
+        pairs = (f"{name}: {_yaml(item)}" for name, item in value)
+        return f"{{{', '.join(pairs)}}}"
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_yaml, value))}]"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _bounds(parts: Iterable[Any]) -> Iterator[str]:
+    """`at least 1`, from wherever in a type it stands."""
+    for part in parts:
+        for name, words in BOUNDS.items():
+            limit = getattr(part, name, None)
+            if limit is not None and not isinstance(part, FieldInfo):
+                yield f"{words} `{limit}`" if isinstance(limit, str) else f"{words} {limit}"
+        inner = part.metadata if isinstance(part, FieldInfo) else get_args(part)
+        if get_origin(part) is not Literal:
+            yield from _bounds(inner)
+
+
+def _commands() -> Iterator[str]:
+    """A heading, a usage line, the help and the parameters of every command."""
+    for name, command in typer.main.get_command(app).commands.items():
+        yield f"### `tftrain {name}`"
+        shown = [param.metavar for param in command.params if param.param_type_name == "argument"]
+        yield f"`tftrain {' '.join([name, *shown, '[OPTIONS]'])}`"
+        yield command.help
+        rows = (_parameter(param) for param in command.params if not param.hidden)
+        yield _table(["parameter", "default", "meaning"], rows)
+
+
+def _parameter(param: Any) -> list[str]:
+    flag = getattr(param, "is_flag", False)
+    if param.param_type_name == "argument":
+        shown = param.metavar
+    else:
+        value = "" if flag else f" {param.metavar or param.name.upper()}"
+        shown = f"{', '.join(param.opts)}{value}"
+    default = "required" if param.required else ""
+    if not flag and param.default is not None:
+        default = f"`{param.default}`"
+    variable = f" Also by `{param.envvar}` in the environment." if param.envvar else ""
+    return [f"`{shown}`", default, f"{param.help}{variable}"]
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(map(_cell, line))} |" for line in lines)
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+if __name__ == "__main__":
+    PAGE.write_text(reference(), encoding="utf-8", newline="\n")
+    print(PAGE)
