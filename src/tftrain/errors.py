@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from signal import Signals
 from types import MappingProxyType
 
 EXIT_CODES: Mapping[int, str] = MappingProxyType(
@@ -61,6 +62,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "R002": "a run's file is damaged, or of a newer tftrain",
         "R003": "a file or folder can't be read or written",
         "T001": "the loss, or a weight, is no longer finite",
+        "T002": "TensorFlow can't compute a batch",
     }
 )
 _SHORTEST = 3
@@ -141,7 +143,7 @@ class Stopped(Exception):  # noqa: N818 - a request, not an error
 
     def __init__(self, signal: int) -> None:
         self.exit_code = 128 + signal
-        super().__init__(f"stopped by signal {signal}")
+        super().__init__(f"stopped by {Signals(signal).name}")
 
 
 def did_you_mean(word: str, names: Iterable[str]) -> str:
