@@ -300,17 +300,21 @@ class TestCommandLine:
 
     @pytest.mark.skipif(os.name == "nt", reason="signals are POSIX's")
     @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-    def test_a_signal_stops_the_run_and_says_so(self, tmp_path, number, code):
+    @pytest.mark.parametrize("seconds", [0, 0.013, 0.5])
+    def test_a_signal_stops_the_run_and_says_so(self, tmp_path, number, code, seconds):
         command = [sys.executable, "-m", "tftrain", "fit", str(DIGITS), "training.epochs=100000"]
         with subprocess.Popen(
             [*command, "training.callbacks=[]"], cwd=tmp_path, stderr=subprocess.PIPE, text=True
         ) as process:
             next(line for line in process.stderr if line.startswith("epoch"))
-            time.sleep(0.5)
+            time.sleep(seconds)
             process.send_signal(number)
-            rest = process.stderr.read()
-            assert process.wait(timeout=20) == code
+            _, rest = process.communicate(timeout=20)
+        assert process.returncode == code
+        assert rest.endswith(f"stopped by {number.name}\n")
         assert "Traceback" not in rest
-        summary = json.loads((tmp_path / "runs" / "digits-1" / "summary.json").read_text())
-        assert summary["state"] == runs.STOPPED
-        assert (tmp_path / "runs" / "digits-1" / "weights.npz").exists()
+        folder = tmp_path / "runs" / "digits-1"
+        assert json.loads((folder / runs.SUMMARY).read_text())["state"] == runs.STOPPED
+        files.read_arrays(folder / runs.WEIGHTS)
+        with (folder / runs.METRICS).open() as file:
+            assert len(list(csv.DictReader(file))) >= 1

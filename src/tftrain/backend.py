@@ -78,6 +78,7 @@ def start(seed: int, threads: int) -> None:
     Raises:
         RuntimeError: when TensorFlow already runs with other thread counts.
     """
+    keras.utils.clear_session(free_memory=False)  # it counts the names of layers it has made
     keras.config.set_floatx("float32")
     keras.config.set_image_data_format("channels_last")
     keras.config.disable_traceback_filtering()

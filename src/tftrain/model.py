@@ -13,9 +13,10 @@ from tftrain.config import Config, Source, Spec, family, outputs, snake_case
 from tftrain.config.text import Place
 from tftrain.data import Form, Scaling
 from tftrain.errors import ConfigError, Problem
-from tftrain.objects import collect, first_line, make
+from tftrain.objects import collect, first_line, make, names
 
 Shape = tuple[int | None, ...]
+_BY_SHAPE = ("crossentropy", "ce")
 _FREE = ("CTC", "ctc", "Circle", "circle")  # labels of a shape of their own
 
 
@@ -47,14 +48,12 @@ def build(config: Config, source: Source, form: Form) -> Any:
     network = _assemble(layers, form.inputs, source)
     _check_output(config, source, network.output_shape[1:], form)
     metrics = _metrics(config, source, problems, (network.output_shape, (None, *form.labels)))
-    network.compile(
-        optimizer=optimizer,
-        loss=loss,
-        metrics=metrics["metrics"],
-        weighted_metrics=metrics["weighted_metrics"],
-        jit_compile=False,
-    )
-    network.optimizer.build(network.trainable_variables)
+    try:
+        network.compile(optimizer=optimizer, loss=loss, jit_compile=False, **metrics)
+        network.optimizer.build(network.trainable_variables)
+    except Exception as error:  # noqa: BLE001 - Keras raises what it likes
+        message = f"`{optimizer_spec.name}`: {first_line(error)}"
+        raise ConfigError(source.problem(("training", "optimizer"), "K004", message)) from None
     _try(network, metrics, config, source, form)
     return network
 
@@ -80,7 +79,7 @@ def exportable(network: Any, config: Config, scaling: Scaling) -> Any:
 
 def weights_by_name(network: Any) -> dict[str, Any]:
     """Every weight that predictions depend on, NumPy arrays by `layer/weight`."""
-    return {variable.path: variable.numpy() for variable in network.weights}
+    return {name: variable.numpy() for name, variable in _variables(network).items()}
 
 
 def set_weights_by_name(network: Any, arrays: Mapping[str, Any]) -> str | None:
@@ -89,7 +88,7 @@ def set_weights_by_name(network: Any, arrays: Mapping[str, Any]) -> str | None:
     Returns:
         What doesn't fit (a name, a shape, a type), or None.
     """
-    wanted = {variable.path: variable for variable in network.weights}
+    wanted = _variables(network)
     if set(wanted) != set(arrays):
         odd = sorted(set(wanted) ^ set(arrays))
         return f"weights of another network: {', '.join(odd[:3])}"
@@ -103,19 +102,30 @@ def set_weights_by_name(network: Any, arrays: Mapping[str, Any]) -> str | None:
     return None
 
 
+def _variables(network: Any) -> dict[str, Any]:
+    """The weights by path; nothing keeps two layers inside a third from having the same name."""
+    counts: Counter[str] = Counter()
+    named = {}
+    for variable in network.weights:
+        count = counts[variable.path]
+        counts[variable.path] += 1
+        named[f"{variable.path}_{count}" if count else variable.path] = variable
+    return named
+
+
 def _layers(config: Config, source: Source, problems: list[Problem]) -> list[Any]:
     """The layers, named as Keras would in a process that made nothing else before."""
     counts: Counter[str] = Counter()
     layers = []
     for place, spec in enumerate(config.model.layers):
-        name = snake_case(spec.name)
-        count = counts[name]
-        counts[name] += 1
-        path = ("model", "layers", place)
         named = Spec("InputLayer", spec.arguments) if spec.name == "Input" else spec
-        defaults = {"name": f"{name}_{count}" if count else name}
-        layer = collect(problems, partial(make, "layer", named, path, source, **defaults))
-        layers.append(layer)
+        defaults = {}
+        if "name" not in spec.arguments:
+            name = snake_case(getattr(names("layer").get(spec.name), "__name__", spec.name))
+            defaults["name"] = f"{name}_{counts[name]}" if counts[name] else name
+            counts[name] += 1
+        path = ("model", "layers", place)
+        layers.append(collect(problems, partial(make, "layer", named, path, source, **defaults)))
     return layers
 
 
@@ -140,7 +150,10 @@ def _assemble(layers: list[Any], shape: tuple[int, ...], source: Source) -> Any:
 
 
 def _loss(config: Config, source: Source) -> Any:
-    return make("loss", config.training.loss, ("training", "loss"), source)
+    spec = config.training.loss
+    if spec.name in _BY_SHAPE and not spec.arguments:
+        return spec.name  # Keras chooses by the shapes, and by this word only
+    return make("loss", spec, ("training", "loss"), source)
 
 
 def _metrics(
@@ -158,11 +171,9 @@ def _metrics(
             if shapes is not None:
                 made[section].append(_accuracy(config, name, *shapes))
             continue
-        defaults = {"name": name} | ({"from_logits": logits} if spec.name == "AUC" else {})
+        defaults = {"name": name, "from_logits": logits}
         path = ("training", section, place)
         metric = collect(problems, partial(make, "metric", spec, path, source, **defaults))
-        if metric is not None and not isinstance(metric, keras.metrics.Metric):
-            metric = keras.metrics.MeanMetricWrapper(metric, name=name)
         made[section].append(metric)
     return made
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 import functools
 import inspect
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -26,6 +27,7 @@ _MODULES: dict[str, Any] = {
     "loss": keras.losses,
     "metric": keras.metrics,
     "optimizer": keras.optimizers,
+    "optimizer map": keras.optimizers,
     "schedule": keras.optimizers.schedules,
     "callback": keras.callbacks,
 }
@@ -37,10 +39,11 @@ _BASES: dict[str, type] = {
     "loss": keras.losses.Loss,
     "metric": keras.metrics.Metric,
     "optimizer": keras.optimizers.Optimizer,
+    "optimizer map": MutableMapping,
     "schedule": keras.optimizers.schedules.LearningRateSchedule,
     "callback": keras.callbacks.Callback,
 }
-_FUNCTIONS = ("activation", "loss", "metric")
+_TENSORS = {"activation": 1, "loss": 2, "metric": 2}  # a function's first arguments, not the user's
 _NOT_OBJECTS = ("get", "serialize", "deserialize")
 _REFUSED = {
     "TFSMLayer": "it runs a program from a file",
@@ -48,9 +51,15 @@ _REFUSED = {
     "JaxLayer": "it runs Python code",
     "FlaxLayer": "it runs Python code",
     "TorchModuleWrapper": "it runs Python code",
+    "LambdaCallback": "it runs Python code",
+    "CallbackList": "name the callbacks themselves, one by one",
+    "RemoteMonitor": "it sends what it sees to a server; CSVLogger writes it to a file",
+    "Mean": "it averages one thing and compares no outputs with labels",
+    "Sum": "it adds up one thing and compares no outputs with labels",
 }
 # What kind of object an argument takes, by the end of its name.
-_ARGUMENTS = {
+_ARGUMENTS: dict[str, tuple[str, ...]] = {
+    "exclude_layers": (),  # Muon's: patterns of names
     "initializer": ("initializer",),
     "regularizer": ("regularizer",),
     "constraint": ("constraint",),
@@ -60,10 +69,12 @@ _ARGUMENTS = {
     "cell": ("layer",),
     "cells": ("layer",),
     "optimizer": ("optimizer",),
+    "optimizer_map": ("optimizer map",),
     "learning_rate": ("schedule",),
     "schedule": ("schedule",),
+    "fn": ("loss", "metric"),
 }
-_NAMED = ("initializer", "regularizer", "constraint", "activation")
+_SHORT = ("mse", "mae", "mape", "msle", "bce", "kld", "MSE", "MAE", "MAPE", "MSLE", "BCE", "KLD")
 _LONGEST = 240
 
 
@@ -115,7 +126,7 @@ def names(kind: str) -> dict[str, Any]:
         if name.startswith("_") or name in _NOT_OBJECTS:
             continue
         is_class = inspect.isclass(value) and base and issubclass(value, base) and value is not base
-        if is_class or (kind in _FUNCTIONS and inspect.isfunction(value)):
+        if is_class or (kind in _TENSORS and inspect.isfunction(value)):
             found[name] = value
     return found
 
@@ -137,7 +148,7 @@ def _make(
             raise ConfigError(source.problem(path, "K001", f"`{spec.name}`: {_REFUSED[spec.name]}"))
         if inspect.isclass(target):
             return _instance(target, spec, path, source, defaults)
-        return _function(target, kind, spec, path, source)
+        return _function(target, kind, spec, path, source, defaults=defaults)
     near = did_you_mean(spec.name, [name for kind in kinds for name in names(kind)])
     message = f"Keras has no {' or '.join(kinds)} called `{spec.name}`{near}"
     raise ConfigError(source.problem(path, "K001", message))
@@ -148,10 +159,13 @@ def _short_names(kind: str) -> dict[str, Any]:
     """Keras's short names: `adam`, `mse`."""
     if kind == "optimizer":
         return {name.lower(): value for name, value in names(kind).items()}
-    if kind not in ("loss", "metric"):
-        return {}
-    short = ("mse", "mae", "mape", "msle", "bce", "kld")
-    return {name: _MODULES[kind].get(name) for name in (*short, *map(str.upper, short[:4]))}
+    short: dict[str, Any] = {}
+    if kind in ("loss", "metric"):
+        for name in _SHORT:
+            with suppress(ValueError):  # not every one is both
+                found = _MODULES[kind].get(name)
+                short[name] = found if inspect.isfunction(found) else type(found)
+    return short
 
 
 def _instance(
@@ -194,20 +208,37 @@ def _guarded(construct: Callable[[], Any], spec: Spec, path: Place, source: Sour
         raise ConfigError(source.problem(path, "K004", message)) from None
 
 
-def _function(target: Any, kind: str, spec: Spec, path: Place, source: Source) -> Any:
-    """A function as it is, or, for an activation with arguments, what calls it with them."""
-    if not spec.arguments:
+def _function(
+    target: Any, kind: str, spec: Spec, path: Place, source: Source, *, defaults: Mapping[str, Any]
+) -> Any:
+    """A function as it is; with arguments, the class of its name, or what calls it with them."""
+    own = list(inspect.signature(target).parameters)[_TENSORS[kind] :]
+    if kind == "metric":  # as Keras does with a function among the metrics
+        own += ["name", "dtype"]
+    given = {name: value for name, value in defaults.items() if name in own} | dict(spec.arguments)
+    if not given:
         return target
-    accepted = list(inspect.signature(target).parameters)[1:] if kind == "activation" else []
+    twin = _class_of(target, kind)
+    taken = _parameters(twin)[0] if twin else []
+    accepted = taken if kind == "loss" else list(dict.fromkeys([*own, *taken]))
     unknown = [argument for argument in spec.arguments if argument not in accepted]
     if unknown:
-        own = (*path, spec.name)
-        raise ConfigError(_unknown(spec.name, name, accepted, own, source) for name in unknown)
-    layers = {name.lower(): layer for name, layer in names("layer").items()}
-    twin = layers.get(spec.name.replace("_", ""))  # anyone can load a layer, `Activation` not
-    if twin is not None and set(spec.arguments) <= set(_parameters(twin)[0]):
-        return _instance(twin, spec, path, source, {})
-    return Activation(spec.name, spec.arguments)
+        place = (*path, spec.name)
+        raise ConfigError(_unknown(spec.name, name, accepted, place, source) for name in unknown)
+    if twin and spec.arguments and set(given) <= set(taken):
+        return _instance(twin, spec, path, source, defaults)
+    if kind == "activation":
+        return Activation(spec.name, spec.arguments)
+    wrap = partial(keras.metrics.MeanMetricWrapper, target, **given)
+    return _guarded(wrap, spec, path, source)
+
+
+def _class_of(function: Any, kind: str) -> type | None:
+    """The class that does what a function does: one that anyone can load, `Activation` not."""
+    wanted = function.__name__.replace("_", "")
+    found = names("layer" if kind == "activation" else kind)
+    classes = (value for name, value in found.items() if name.lower() == wanted)
+    return next((value for value in classes if inspect.isclass(value)), None)
 
 
 def _parameters(target: type) -> tuple[list[str], list[str]]:
@@ -218,7 +249,9 @@ def _parameters(target: type) -> tuple[list[str], list[str]]:
             continue
         parameters = list(inspect.signature(vars(base)["__init__"]).parameters.values())[1:]
         for parameter in parameters:
-            if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
+            named = parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
+            # what a base can't do without, the class itself hands to it
+            if named and (base is target or parameter.default is not parameter.empty):
                 accepted.setdefault(parameter.name, parameter)
         if all(parameter.kind != parameter.VAR_KEYWORD for parameter in parameters):
             break
@@ -234,18 +267,36 @@ def _parameters(target: type) -> tuple[list[str], list[str]]:
 
 def _value(name: str, value: Any, path: Place, source: Source) -> Any:
     """An argument's value, Keras objects in it made."""
-    kinds = next((kinds for end, kinds in _ARGUMENTS.items() if _ends(name, end)), None)
+    kinds = next((kinds for end, kinds in _ARGUMENTS.items() if _ends(name, end)), ())
     if isinstance(value, tuple):
-        made = [_value(name, item, (*path, place), source) for place, item in enumerate(value)]
-        return made if kinds else tuple(made)
-    if isinstance(value, str) and kinds and kinds[0] in _NAMED:
+        return _each(((place, name, item) for place, item in enumerate(value)), path, source)
+    if isinstance(value, str) and kinds:
         return _make(kinds, spec_of(value), path, source, {})
-    if isinstance(value, Mapping):
-        spec = _as_spec(value)
-        if spec is not None and (kinds or any(spec.name in names(kind) for kind in _MODULES)):
-            return _make(kinds or tuple(_MODULES), spec, path, source, {})
-        return {key: _value(key, item, (*path, key), source) for key, item in value.items()}
-    return value
+    if not isinstance(value, Mapping):
+        return value
+    if name == "optimizer_map" and "OptimizerMap" not in value:  # its own: patterns to optimizers
+        items = _each(((key, "optimizer", item) for key, item in value.items()), path, source)
+        return dict(zip(value, items, strict=True))
+    spec = _as_spec(value)
+    if spec is None and (kinds or "class_name" in value):  # Keras would make whatever that names
+        message = f"`{name}`: expected a Keras name or a mapping of it to its arguments"
+        raise ConfigError(source.problem(path, "C015", message))
+    if spec is not None and (kinds or any(spec.name in names(kind) for kind in _MODULES)):
+        return _make(kinds or tuple(_MODULES), spec, path, source, {})
+    items = _each(((key, key, item) for key, item in value.items()), path, source)
+    return dict(zip(value, items, strict=True))
+
+
+def _each(items: Iterable[tuple[Any, str, Any]], path: Place, source: Source) -> list[Any]:
+    """The values of a list or a mapping, from the place, the name and the value of each."""
+    problems: list[Problem] = []
+    made = [
+        collect(problems, partial(_value, name, value, (*path, place), source))
+        for place, name, value in items
+    ]
+    if problems:
+        raise ConfigError(problems)
+    return made
 
 
 def _ends(name: str, end: str) -> bool:
