@@ -51,22 +51,31 @@ class Lines(Silent):
 
 
 class Bar(Silent):
-    """A bar that fills, with the newest losses and metrics and the time left."""
+    """A bar that fills, with the time left, the newest losses and, where there is room, metrics."""
 
     def __init__(self) -> None:
         from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-        self._progress = Progress(
-            TextColumn("epoch {task.fields[done]}/{task.total}"),
-            BarColumn(bar_width=24),
-            TimeRemainingColumn(compact=True),
-            TextColumn("{task.fields[logs]}"),
-            console=Console(stderr=True),
-        )
+        self._console = Console(stderr=True)
 
     def begin(self, epochs: int) -> None:
         """Shows the empty bar."""
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+        from rich.table import Column
+
+        width = len(f"epoch {epochs}/{epochs}")
+        self._progress = Progress(
+            TextColumn(
+                "epoch {task.fields[done]}/{task.total}", table_column=Column(min_width=width)
+            ),
+            BarColumn(10, table_column=Column(min_width=10)),
+            TimeRemainingColumn(compact=True, table_column=Column(min_width=5)),
+            TextColumn(
+                "{task.fields[logs]}", markup=False, table_column=Column(no_wrap=True, ratio=1)
+            ),
+            console=self._console,
+            expand=True,
+        )
         self._task = self._progress.add_task("", total=epochs, done=0, logs="")
         self._progress.start()
 
@@ -76,9 +85,8 @@ class Bar(Silent):
 
     def epoch(self, epoch: Epoch) -> None:
         """Fills the bar by one epoch, and shows what it came to."""
-        self._progress.update(
-            self._task, completed=epoch.number, done=epoch.number, logs=_logs(epoch)
-        )
+        logs = _logs(epoch, first=("loss", "val_loss"))
+        self._progress.update(self._task, completed=epoch.number, done=epoch.number, logs=logs)
 
     def end(self) -> None:
         """Leaves the bar as it is."""
@@ -86,7 +94,7 @@ class Bar(Silent):
 
     def say(self, line: str) -> None:
         """Prints the line above the bar."""
-        self._progress.console.print(line, highlight=False, markup=False)
+        self._console.print(line, highlight=False, markup=False)
 
 
 def progress(*, quiet: bool) -> Silent:
@@ -143,7 +151,7 @@ def runs_table(found: Sequence[tuple[Path, Mapping[str, Any]]]) -> str:
 
 
 def number(value: float | None) -> str:
-    """Four digits that count: `0.9861`, `1.234e-05`, `2859`."""
+    """Four places, or four digits where places say little: `0.9861`, `1.234e-05`, `2859.0`."""
     if value is None:
         return "-"
     if value and not 1e-3 <= abs(value) < 1e5:  # noqa: PLR2004 - where plain digits stop helping
@@ -151,5 +159,6 @@ def number(value: float | None) -> str:
     return f"{value:.4f}" if abs(value) < 100 else f"{value:.1f}"  # noqa: PLR2004 - as above
 
 
-def _logs(epoch: Epoch) -> str:
-    return "  ".join(f"{name} {number(value)}" for name, value in epoch.logs.items())
+def _logs(epoch: Epoch, first: Sequence[str] = ()) -> str:
+    names = dict.fromkeys([*(name for name in first if name in epoch.logs), *epoch.logs])
+    return "  ".join(f"{name} {number(epoch.logs[name])}" for name in names)
