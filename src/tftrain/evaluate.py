@@ -57,7 +57,21 @@ class Trained:
     def part(self, file: str) -> Part:
         """The rows of another file, prepared as the training rows were."""
         encoding = Encoding(self.form.classes, self.config.data.one_hot)
-        return data.load_part(self.config, file, encoding, self.scaling)
+        part = data.load_part(self.config, file, encoding, self.scaling)
+        self._require(file, "x", part.shape, self.form.inputs)
+        self._require(file, "y", part.labels.shape[1:], self.form.labels)
+        return part
+
+    def inputs(self, file: str) -> Part:
+        """The rows of a file without regard to labels."""
+        part = data.load_inputs(self.config, file, self.scaling)
+        self._require(file, "x", part.shape, self.form.inputs)
+        return part
+
+    def _require(self, file: str, name: str, got: tuple[int, ...], wanted: tuple[int, ...]) -> None:
+        if got != wanted:
+            message = f"{name}: rows of shape {got}; this network was trained on {wanted}"
+            raise DataError(Problem(Mark(file), "D004", message))
 
 
 def load(folder: Path, summary: Mapping[str, Any]) -> Trained:
@@ -150,10 +164,7 @@ def predict(trained: Trained, file: str, output: Path) -> int:
     Returns:
         How many rows there were.
     """
-    part = data.load_inputs(trained.config, file, trained.scaling)
-    if part.shape != trained.form.inputs:
-        message = f"x: rows of shape {part.shape}; this network takes {trained.form.inputs}"
-        raise RunError(Problem(Mark(file), "D004", message))
+    part = trained.inputs(file)
     blocks = (_columns(trained, out) for out in trained.engine.predict(part))
     write = _write_npz if output.suffix == ".npz" else _write_csv
     with _named(file):
