@@ -99,6 +99,11 @@ class Activation:
         """The arguments that make this object again."""
         return {"name": self.name, "arguments": self.arguments}
 
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Activation:
+        """The object again: what Keras calls to load a model."""
+        return cls(**config)
+
 
 def make(kind: str, spec: Spec, path: Place, source: Source, **defaults: Any) -> Any:
     """The Keras object that a spec names.
@@ -149,7 +154,9 @@ def _make(
         if inspect.isclass(target):
             return _instance(target, spec, path, source, defaults)
         return _function(target, kind, spec, path, source, defaults=defaults)
-    near = did_you_mean(spec.name, [name for kind in kinds for name in names(kind)])
+    known = [name for kind in kinds for name in names(kind)]
+    capital = spec.name[:1].isupper()  # of `relu` and `ReLU`, the one written alike: the last
+    near = did_you_mean(spec.name, sorted(known, key=lambda name: name[:1].isupper() == capital))
     message = f"Keras has no {' or '.join(kinds)} called `{spec.name}`{near}"
     raise ConfigError(source.problem(path, "K001", message))
 
