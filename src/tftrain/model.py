@@ -78,7 +78,7 @@ def exportable(network: Any, config: Config, scaling: Scaling) -> Any:
 
 
 def weights_by_name(network: Any) -> dict[str, Any]:
-    """Every weight that predictions depend on, NumPy arrays by `layer/weight`."""
+    """Every weight that predictions depend on, NumPy arrays by `network/layer/weight`."""
     return {name: variable.numpy() for name, variable in _variables(network).items()}
 
 
@@ -130,6 +130,9 @@ def _layers(config: Config, source: Source, problems: list[Problem]) -> list[Any
 
 
 def _assemble(layers: list[Any], shape: tuple[int, ...], source: Source) -> Any:
+    if isinstance(layers[0], keras.layers.InputLayer) and layers[0].batch_shape[1:] != shape:
+        message = f"takes rows of shape {layers[0].batch_shape[1:]}; the data's are {shape}"
+        raise ConfigError(source.problem(("model", "layers", 0), "K005", message))
     if not isinstance(layers[0], keras.layers.InputLayer):
         layers = [keras.Input(shape, name="input"), *layers]
         offset = 1
@@ -137,12 +140,12 @@ def _assemble(layers: list[Any], shape: tuple[int, ...], source: Source) -> Any:
         offset = 0
     with suppress(Exception):  # which layer it was is found below
         return keras.Sequential(layers, name="network")
-    network = keras.Sequential(name="network")
+    network, before = keras.Sequential(name="network"), shape
     for place, layer in enumerate(layers):
         try:
             network.add(layer)
-        except Exception as error:  # noqa: BLE001 - Keras raises what it likes
             before = network.output_shape[1:] if place else shape
+        except Exception as error:  # noqa: BLE001 - Keras raises what it likes
             message = f"doesn't fit rows of shape {before}: {first_line(error)}"
             path = ("model", "layers", max(0, place - offset))
             raise ConfigError(source.problem(path, "K005", message)) from None
@@ -194,12 +197,11 @@ def _check_output(config: Config, source: Source, output: Shape, form: Form) -> 
     loss, labels = config.training.loss, form.labels
     if loss.name in _FREE:
         return
-    if family(loss) == "sparse":
+    by_shape = family(loss) == "crossentropy" and not labels and output != (1,)
+    if family(loss) == "sparse" or by_shape:
         needed = len(form.classes or ())
         fits = len(output) == 1 and (output[0] or 0) >= needed
         wanted = f"({needed},), one for each class"
-    elif family(loss) == "crossentropy":
-        return
     else:
         fits = output == (labels or (1,))
         wanted = f"{labels or (1,)}, as the labels"

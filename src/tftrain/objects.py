@@ -219,11 +219,13 @@ def _function(
     target: Any, kind: str, spec: Spec, path: Place, source: Source, *, defaults: Mapping[str, Any]
 ) -> Any:
     """A function as it is; with arguments, the class of its name, or what calls it with them."""
-    own = list(inspect.signature(target).parameters)[_TENSORS[kind] :]
+    parameters = list(inspect.signature(target).parameters.values())[_TENSORS[kind] :]
+    own = [parameter.name for parameter in parameters]
+    needed = [parameter.name for parameter in parameters if parameter.default is parameter.empty]
     if kind == "metric":  # as Keras does with a function among the metrics
         own += ["name", "dtype"]
     given = {name: value for name, value in defaults.items() if name in own} | dict(spec.arguments)
-    if not given:
+    if not given and not needed:
         return target
     twin = _class_of(target, kind)
     taken = _parameters(twin)[0] if twin else []
@@ -232,8 +234,12 @@ def _function(
     if unknown:
         place = (*path, spec.name)
         raise ConfigError(_unknown(spec.name, name, accepted, place, source) for name in unknown)
-    if twin and spec.arguments and set(given) <= set(taken):
+    if twin and (spec.arguments or needed) and set(given) <= set(taken):
         return _instance(twin, spec, path, source, defaults)
+    missing = [f"`{name}`" for name in needed if name not in given]
+    if missing:
+        message = f"`{spec.name}` needs {' and '.join(missing)}"
+        raise ConfigError(source.problem(path, "K003", message))
     if kind == "activation":
         return Activation(spec.name, spec.arguments)
     wrap = partial(keras.metrics.MeanMetricWrapper, target, **given)

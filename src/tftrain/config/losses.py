@@ -17,7 +17,7 @@ _FAMILIES: dict[str, Family] = {
     "sparsecategoricalcrossentropy": "sparse",
     "categoricalcrossentropy": "categorical",
     "categoricalfocalcrossentropy": "categorical",
-    "categoricalgeneralizedcrossentropy": "categorical",
+    "categoricalgeneralizedcrossentropy": "sparse",  # for all its name: it makes the rows itself
     "categoricalhinge": "categorical",
     "crossentropy": "crossentropy",
     "ce": "crossentropy",
