@@ -70,3 +70,11 @@ def test_metrics_have_the_names_that_requirements_use():
     assert named(every) == {"val_loss": 2.0, "val_auc": 0.2, "loss": 3.0}
     assert named({"train": train}) == {"loss": 1.0}
     assert named({"data": test}) == {"loss": 3.0}
+
+
+def test_one_number_of_several_is_taken_until_it_is_known_how_many_there_are():
+    (one,) = parse(["val_f1_score_2>=0.5"], ["loss", "val_f1_score"], ["val_f1_score"])
+    assert one.metric == "val_f1_score_2"
+    for text in ("accuracy_2>=0.5", "val_f1_score_x>=0.5"):
+        with pytest.raises(ConfigError):
+            parse([text], ["accuracy", "val_f1_score"], ["val_f1_score"])

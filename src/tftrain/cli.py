@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -82,7 +83,9 @@ def fit(
 
     changes = [*(overrides or []), *([f"name={json.dumps(name)}"] if name else [])]
     asked = job.prepare(config, changes, runs_dir=runs_dir, smoke=smoke)
-    requirements = _requirements(require, asked.metric_names())
+    several = asked.metric_names(asked.config.training.several())
+    requirements = _requirements(require, asked.metric_names(), several)
+    asked = replace(asked, required=tuple(require or ()))
     run = job.fit(asked, terminal.progress(quiet=quiet))
     checks = _check(run) if smoke else []
     if as_json:
@@ -164,12 +167,14 @@ def _check(run: Run) -> list[Check]:
     return smoke.check(run)
 
 
-def _requirements(texts: list[str] | None, names: Iterable[str]) -> list[Requirement]:
+def _requirements(
+    texts: list[str] | None, names: Iterable[str], several: Iterable[str] = ()
+) -> list[Requirement]:
     if not texts:
         return []
     from tftrain import require
 
-    return require.parse(texts, names)
+    return require.parse(texts, names, several)
 
 
 def _exit_unless_met(

@@ -63,6 +63,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "R003": "a file or folder can't be read or written",
         "T001": "the loss, or a weight, is no longer finite",
         "T002": "TensorFlow can't compute a batch",
+        "T003": "a callback failed",
     }
 )
 _SHORTEST = 3

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from tftrain import config, data, environment, files, runs, stopping
+from tftrain import config, data, environment, files, require, runs, stopping
 from tftrain.config import Config, Source
 from tftrain.data import Splits
 from tftrain.errors import ConfigError, Problem, Stopped, StorageError, TrainingError
@@ -58,6 +58,7 @@ class Asked:
         splits: the rows.
         runs_dir: where the run's directory goes.
         smoke: at most 2 epochs and 256 rows.
+        required: what `--require` asks of metrics that there must be.
     """
 
     config: Config
@@ -65,10 +66,15 @@ class Asked:
     splits: Splits
     runs_dir: Path
     smoke: bool = False
+    required: tuple[str, ...] = ()
 
-    def metric_names(self) -> list[str]:
-        """What `--require` can ask for: the test split's metrics, validation's with `val_`."""
-        names = self.config.training.log_names()
+    def metric_names(self, logged: Iterable[str] | None = None) -> list[str]:
+        """What `--require` can ask for: the test split's metrics, validation's with `val_`.
+
+        Args:
+            logged: the names in the logs; those that the config knows if not given.
+        """
+        names = self.config.training.log_names() if logged is None else list(logged)
         tested = names if self.splits.test is not None else []
         watched = names if self.splits.validation is not None else []
         return [*tested, *(f"val_{name}" for name in watched)]
@@ -133,13 +139,18 @@ def fit(asked: Asked, progress: Progress) -> Run:
 
 def _network(asked: Asked) -> Any:
     """The network, once everything that Keras can refuse has been tried."""
-    from tftrain import model
+    from tftrain import model, training
     from tftrain.objects import collect
     from tftrain.training import callbacks
 
     problems: list[Problem] = []
     network = collect(problems, lambda: model.build(asked.config, asked.source, asked.splits.form))
     collect(problems, lambda: callbacks.build(asked.config, asked.source, asked.runs_dir))
+    if network is not None:
+        names = training.logged(network)
+        watched = config.monitors(asked.config.data, asked.config.training, names)
+        problems += [asked.source.problem(*fault) for fault in watched]
+        collect(problems, lambda: require.parse(asked.required, asked.metric_names(names)))
     if problems:
         raise ConfigError(problems)
     return network

@@ -43,17 +43,20 @@ class Requirement:
         return f"{self.metric}{self.sign}{self.bound:g}"
 
 
-def parse(texts: Iterable[str], names: Iterable[str]) -> list[Requirement]:
+def parse(
+    texts: Iterable[str], names: Iterable[str], several: Iterable[str] = ()
+) -> list[Requirement]:
     """The requirements that `--require` options state.
 
     Args:
         texts: `METRIC>=X` each.
         names: of the metrics there will be.
+        several: of those that may be several numbers, `name_0`, `name_1`, ..., nobody knows yet.
 
     Raises:
         ConfigError: for every text that is of another form or names another metric.
     """
-    known, requirements, problems = list(names), [], []
+    known, open_ended, requirements, problems = list(names), list(several), [], []
     for text in texts:
         mark = Mark(f"--require '{text}'")
         match = _FORM.fullmatch(text)
@@ -61,7 +64,7 @@ def parse(texts: Iterable[str], names: Iterable[str]) -> list[Requirement]:
         if match is None or bound is None:
             message = "expected METRIC>=NUMBER, such as accuracy>=0.99"
             problems.append(Problem(mark, "C030", message))
-        elif match[1] not in known:
+        elif match[1] not in known and not _may_be_one(match[1], open_ended):
             names_them = f"; expected one of {listed(known)}" if known else ": none is measured"
             near = did_you_mean(match[1], known) or names_them
             problems.append(Problem(mark, "C030", f"no metric `{match[1]}`{near}"))
@@ -70,6 +73,11 @@ def parse(texts: Iterable[str], names: Iterable[str]) -> list[Requirement]:
     if problems:
         raise ConfigError(problems)
     return requirements
+
+
+def _may_be_one(name: str, several: Iterable[str]) -> bool:
+    metric, _, number = name.rpartition("_")
+    return number.isdigit() and metric in several
 
 
 def named(metrics: Mapping[str, Mapping[str, float]]) -> dict[str, float]:

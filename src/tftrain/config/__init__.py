@@ -1,6 +1,6 @@
 """YAML text in, a frozen Config out: the only door through which a config comes in."""
 
-from tftrain.config.checks import class_name
+from tftrain.config.checks import class_name, monitors
 from tftrain.config.dump import resolved
 from tftrain.config.load import Source, load
 from tftrain.config.losses import Family, family, outputs
@@ -33,6 +33,7 @@ __all__ = [
     "class_name",
     "family",
     "load",
+    "monitors",
     "outputs",
     "resolved",
     "snake_case",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
-from tftrain.config.schema import Data, Training
+from tftrain.config.schema import Data, Spec, Training
 from tftrain.config.text import Place
 from tftrain.errors import did_you_mean, listed
 
@@ -26,7 +26,7 @@ def faults(data: Data | None, training: Training | None) -> Iterator[Fault]:
     if training:
         yield from _metrics(training)
     if data and training:
-        yield from _monitors(data, training)
+        yield from monitors(data, training)
         yield from _class_weight(data, training)
 
 
@@ -64,15 +64,28 @@ def _metrics(training: Training) -> Iterator[Fault]:
             yield ("training", section, place), "C022", message
 
 
-def _monitors(data: Data, training: Training) -> Iterator[Fault]:
-    logged = training.log_names()
+def monitors(
+    data: Data, training: Training, logged: Collection[str] | None = None
+) -> Iterator[Fault]:
+    """Each callback that watches what isn't logged.
+
+    Args:
+        data: says whether there are rows to validate on.
+        training: its callbacks, and its metrics.
+        logged: the names in the logs, once there is a network to ask; before, every number that
+            a metric may be one of passes.
+    """
+    several = training.several() if logged is None else []
+    logged = training.log_names() if logged is None else logged
     validated = [f"val_{name}" for name in logged]
     has_validation = data.split.validation != 0
-    names = [*logged, *validated] if has_validation else logged
-    names.append("learning_rate")
+    names = [*logged, *(validated if has_validation else ()), "learning_rate"]
+    several += [f"val_{name}" for name in several if has_validation]
     for place, spec in enumerate(training.callbacks):
-        monitor = spec.arguments.get("monitor", _default_monitor(spec.name))
-        if monitor is None or monitor in names:
+        monitor = spec.arguments.get("monitor", _default_monitor(spec))
+        metric, _, number = str(monitor).rpartition("_")
+        may_be_one = number.isdigit() and metric in several
+        if monitor is None or monitor in names or may_be_one:
             continue
         path: Place = ("training", "callbacks", place, spec.name, "monitor")
         if monitor in validated:
@@ -83,9 +96,9 @@ def _monitors(data: Data, training: Training) -> Iterator[Fault]:
         yield path, "C021", message
 
 
-def _default_monitor(callback: str) -> str | None:
-    watching = ("EarlyStopping", "ReduceLROnPlateau")
-    return "val_loss" if callback in watching else None
+def _default_monitor(spec: Spec) -> str | None:
+    watches = spec.name in ("EarlyStopping", "ReduceLROnPlateau")
+    return "val_loss" if watches or spec.arguments.get("save_best_only") else None
 
 
 def _class_weight(data: Data, training: Training) -> Iterator[Fault]:

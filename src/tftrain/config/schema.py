@@ -300,6 +300,17 @@ class Training(_Section):
         """What is logged of any split: the loss, then the metrics."""
         return ["loss", *(name for _, _, name in self.metric_names())]
 
+    def several(self) -> list[str]:
+        """The metrics that may be several numbers, one a class or a threshold.
+
+        They are logged as `name_0`, `name_1`, ...; how many, only the built network knows.
+        """
+        return [
+            name
+            for section, place, name in self.metric_names()
+            if _may_be_several(getattr(self, section)[place])
+        ]
+
     def monitor(self) -> str | None:
         """What EarlyStopping watches, None without one."""
         for spec in self.callbacks:
@@ -324,6 +335,14 @@ class Config(_Section):
 def metric_name(spec: Spec) -> str:
     """A metric's name in the logs: its `name` argument, else Keras's name in snake case."""
     return str(spec.arguments["name"]) if "name" in spec.arguments else snake_case(spec.name)
+
+
+def _may_be_several(metric: Spec) -> bool:
+    arguments = metric.arguments
+    if metric.name in ("F1Score", "FBetaScore"):
+        return arguments.get("average") is None
+    by_class = "class_aggregation" in arguments and arguments["class_aggregation"] is None
+    return by_class or isinstance(arguments.get("thresholds"), tuple)
 
 
 def snake_case(name: str) -> str:

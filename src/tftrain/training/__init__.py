@@ -15,9 +15,19 @@ from tftrain.config import Training
 from tftrain.data import Part
 from tftrain.training import callbacks as keras_callbacks
 from tftrain.training.callbacks import higher_is_better
-from tftrain.training.engine import Engine, Hooks, Logs, Refused, order_of, steps
+from tftrain.training.engine import Engine, Hooks, Logs, Refused, logged, order_of, steps
 
-__all__ = ["Engine", "Epoch", "Job", "Logs", "NonFinite", "Refused", "higher_is_better", "train"]
+__all__ = [
+    "Engine",
+    "Epoch",
+    "Job",
+    "Logs",
+    "NonFinite",
+    "Refused",
+    "higher_is_better",
+    "logged",
+    "train",
+]
 
 
 @dataclass(frozen=True)
@@ -112,7 +122,7 @@ def train(job: Job) -> Iterator[Epoch]:
             calls.on_test_end(watched)
             logs |= {f"val_{name}": value for name, value in watched.items()}
         _check_finite(job, epoch + 1, logs)
-        rate = float(network.optimizer.learning_rate)
+        rate = _rate(network.optimizer)
         calls.on_epoch_end(epoch, logs)
         yield Epoch(epoch + 1, logs, rate, time.perf_counter() - started)
         if network.stop_training:
@@ -120,6 +130,11 @@ def train(job: Job) -> Iterator[Epoch]:
     network.optimizer.finalize_variable_values(network.trainable_weights)
     calls.on_train_end(logs)
     job.last_good = network.get_weights()
+
+
+def _rate(optimizer: Any) -> float:
+    """The learning rate in force; of a MultiOptimizer, its default's."""
+    return float(getattr(optimizer, "optimizers", [optimizer])[-1].learning_rate)
 
 
 def _advance(job: Job, done: int) -> Callable[[float], None] | None:

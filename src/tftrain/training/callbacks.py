@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import functools
+import sys
+from collections.abc import Callable, Iterable
+from contextlib import redirect_stdout
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from tftrain.backend import keras
 from tftrain.config import Config, Source, Spec, Training
-from tftrain.errors import ConfigError, Problem
-from tftrain.objects import collect, make
+from tftrain.config.text import Place
+from tftrain.errors import ConfigError, Problem, Stopped, TftrainError, TrainingError
+from tftrain.objects import collect, first_line, make
 
 _PATHS = ("filepath", "filename", "log_dir", "backup_dir", "directory")
-_MONITORING = ("EarlyStopping", "ReduceLROnPlateau", "ModelCheckpoint")
+_MONITORING = ("EarlyStopping", "ReduceLROnPlateau", "ModelCheckpoint", "OrbaxCheckpoint")
+_PACKAGES = {"TensorBoard": "tensorboard", "OrbaxCheckpoint": "orbax"}
 _BATCH_METHODS = (
     "on_batch_begin",
     "on_batch_end",
@@ -59,11 +65,18 @@ def build(config: Config, source: Source, folder: Path) -> list[Any]:
                 message = f"`{value}`: expected a path inside the run directory"
                 where = (*path, spec.name, argument)
                 problems.append(source.problem(where, "C014", message))
+        package = _PACKAGES.get(spec.name)
+        if package and find_spec(package) is None:
+            message = f"`{spec.name}` needs the package {package}, which is not installed"
+            problems.append(source.problem(path, "K004", message))
+            continue
         at = _in_folder(_with_mode(spec, config.training), folder)
-        made.append(collect(problems, partial(make, "callback", at, path, source)))
+        callback = collect(problems, partial(make, "callback", at, path, source))
+        if callback is not None:
+            made.append(_guarded(_adapted(callback), spec.name, path, source))
     if problems:
         raise ConfigError(problems)
-    return [_adapted(callback) for callback in made]
+    return made
 
 
 def wanting_batches(callbacks: Iterable[Any]) -> list[str]:
@@ -73,8 +86,11 @@ def wanting_batches(callbacks: Iterable[Any]) -> list[str]:
 
 def higher_is_better(training: Training, monitor: str) -> bool:
     """Whether a larger value of what is monitored is the better one, by the metric's class."""
+    logged = monitor.removeprefix("val_")
+    metric, _, number = logged.rpartition("_")
+    wanted = (logged, metric) if number.isdigit() else (logged,)  # one number of several
     for section, place, name in training.metric_names():
-        if name == monitor.removeprefix("val_"):
+        if name in wanted:
             metric = getattr(training, section)[place].name.replace("_", "").lower()
             return metric == "acc" or any(word in metric for word in _HIGHER_IS_BETTER)
     return False
@@ -117,4 +133,29 @@ def _adapted(callback: Any) -> Any:
     schedule = getattr(callback, "schedule", None)
     if isinstance(schedule, keras.optimizers.schedules.LearningRateSchedule):
         callback.schedule = lambda epoch, _rate: float(schedule(epoch))
+    return callback
+
+
+def _guarded(callback: Any, name: str, path: Place, source: Source) -> Any:
+    """Gives the callback's faults a place in the config, and its words a place beside progress."""
+
+    def guard(method: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(method)
+        def call(*arguments: Any, **named: Any) -> Any:
+            try:
+                with redirect_stdout(sys.stderr):
+                    return method(*arguments, **named)
+            except (TftrainError, Stopped):
+                raise
+            except Exception as error:
+                message = f"`{name}` failed: {first_line(error)}"
+                raise TrainingError(source.problem(path, "T003", message)) from error
+
+        return call
+
+    for method in dir(keras.callbacks.Callback):
+        own = getattr(callback, method)
+        overridden = getattr(own, "__func__", None) is not getattr(keras.callbacks.Callback, method)
+        if overridden and (method.startswith("on_") or method == "set_model"):
+            setattr(callback, method, guard(own))
     return callback

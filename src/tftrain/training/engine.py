@@ -281,6 +281,15 @@ def _refusing() -> Iterator[None]:
         raise Refused(error) from None
 
 
+def logged(network: Any) -> list[str]:
+    """The names in the logs of any pass over rows.
+
+    Args:
+        network: from `model.build`: how many numbers a metric has is known once it is built.
+    """
+    return list(_floats(network.get_metrics_result()))
+
+
 def order_of(seed: int, epoch: int, rows: int) -> Order:
     """The order of an epoch's rows: a permutation that depends on nothing but its arguments."""
     return np.random.default_rng([seed, 0, epoch]).permutation(rows)
