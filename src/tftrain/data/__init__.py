@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -232,14 +232,14 @@ def _same_shape(train: Part, other: Part, raw: Raw) -> None:
             raise DataError(Problem(Mark(raw.source), "D004", message))
 
 
-def _fingerprint(parts: Any) -> str:
+def _fingerprint(parts: Collection[Part]) -> str:
     """A digest of the labels, the rows and (all, or where they are many, some of) the inputs."""
     digest = hashlib.blake2b(digest_size=16)
+    step = max(1, sum(len(part) * part.row_bytes for part in parts) // _HASHED_BYTES)
     for part in parts:
         digest.update(f"{part.inputs.dtype}{part.inputs.shape}".encode())
         for array in (part.rows, part.labels):
             digest.update(np.ascontiguousarray(array).data)
-        step = max(1, len(part) * part.row_bytes // _HASHED_BYTES)
         for rows in arrays.blocks(part.inputs, part.rows[::step]):
             digest.update(np.ascontiguousarray(gather(part.inputs, rows)).data)
     return digest.hexdigest()

@@ -22,10 +22,11 @@ from numpy.typing import NDArray
 
 from tftrain import files
 from tftrain.config import ARRAY_SUFFIXES, DATASETS, Arrays, Data
+from tftrain.data.splits import release
 from tftrain.errors import DataError, Mark, Problem, did_you_mean, listed
 
 BLOCK_BYTES = 64 * 1024 * 1024
-MAPPED_BYTES = 512 * 1024 * 1024  # files above this stay on the disk
+MAPPED_BYTES = 128 * 1024 * 1024  # files above this stay on the disk
 _TOO_LARGE = 16 * 1024**3
 _BOMB_BYTES, _BOMB_RATIO = 1024**3, 200  # more than that from less than that part of it
 _AXES = {
@@ -260,8 +261,9 @@ def _not_finite(array: NDArray[Any]) -> Iterator[tuple[str, str]]:
     for rows in blocks(array, np.arange(len(array))):
         block = array[rows[0] : rows[-1] + 1]
         with np.errstate(over="ignore"):
-            bad = np.argwhere(~np.isfinite(block.astype(np.float32, copy=False)))
-        if len(bad):
+            finite = np.isfinite(block.astype(np.float32, copy=False))
+        if not finite.all():  # ten times quicker than to look for places at once
+            bad = np.argwhere(~finite)
             place = (bad[0][0] + rows[0], *bad[0][1:])
             row = f"row {place[0]}"
             if len(place) > 1:
@@ -270,3 +272,4 @@ def _not_finite(array: NDArray[Any]) -> Iterator[tuple[str, str]]:
             large = ", too large for 32 bits" if np.isfinite(value) else ""
             yield "D005", f"{row} (counted from 0) is {value}{large}; leave out or fill such rows"
             return
+        release(array)

@@ -33,9 +33,14 @@ class Scaling:
     second: Numbers | None = None
     constant: int = 0
 
-    def apply(self, inputs: NDArray[Any]) -> Numbers:
-        """The inputs as float32, scaled; any shape whose last axis fits."""
-        floats: Numbers = inputs.astype(np.float32)
+    def apply(self, inputs: NDArray[Any], *, copy: bool = True) -> Numbers:
+        """The inputs as float32, scaled.
+
+        Args:
+            inputs: any shape whose last axis fits.
+            copy: leave them as they are; otherwise float32 inputs are scaled in place.
+        """
+        floats: Numbers = inputs.astype(np.float32, copy=copy)
         if self.first is None or self.second is None:
             return floats
         if self.kind == "standardize":
