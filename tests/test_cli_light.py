@@ -92,6 +92,10 @@ def test_a_bad_config_is_told_and_counted(name, tftrain, tmp_path):
     ("arguments", "said"),
     [
         (["fit", "gone.yaml"], "gone.yaml: error[C007]: no such file\n"),
+        (
+            ["fit", DIGITS, "epochs=5"],
+            "override 'epochs=5': error[C010]: unknown key `epochs`; did",
+        ),
         (["fit", DIGITS, "seed=x"], "override 'seed=x': error[C012]: `seed`: expected a whole"),
         (
             ["fit", DIGITS, "--name", "../x"],

@@ -181,6 +181,8 @@ def test_any_override_is_taken_or_refused(words):
         ("training.epochs=ten", "C012]: `training.epochs`: expected a whole number, got 'ten'"),
         ("training.epochs=0", "C013]: `training.epochs`: expected at least 1, got 0"),
         ("training.epoch=3", "C010]: unknown key `epoch` in `training`; did you mean `epochs`?"),
+        ("epochs=3", "C010]: unknown key `epochs`; did you mean `training.epochs`?"),
+        ("test=0.5", "C010]: unknown key `test`; did you mean `data.split.test`?"),
         ("trainin.epochs=3", "C010]: unknown key `trainin`; did you mean `training`?"),
         ("model.layers.7=Dense", "C009]: `7`: expected a number from 0 to 2, a place in the list"),
         ("model.layers.Dense.units=1", "C009]: `Dense`: expected a number from 0 to 2, a place"),
@@ -265,10 +267,19 @@ def test_a_class_is_named_as_it_is_written(label, name):
 
 @pytest.mark.parametrize(
     ("word", "near"),
-    [("batchsize", "batch_size"), ("Batch_Size", "batch_size"), ("epoch", "epochs"), ("X", "x")],
+    [
+        ("batchsize", "batch_size"),
+        ("Batch_Size", "batch_size"),
+        ("epoch", "epochs"),
+        ("X", "x"),
+        ("val_acc", "val_accuracy"),
+    ],
 )
 def test_the_nearest_name_is_offered(word, near):
-    assert did_you_mean(word, ["batch_size", "epochs", "x"]) == f"; did you mean `{near}`?"
+    assert (
+        did_you_mean(word, ["batch_size", "epochs", "val_auc", "val_accuracy", "x"])
+        == f"; did you mean `{near}`?"
+    )
 
 
 @pytest.mark.parametrize("word", ["", "11", "ab", "zebra"])

@@ -140,3 +140,25 @@ def test_nothing_but_arrays_is_read(tmp_path):
     path.write_bytes(b"no zip" + files._seal(b"no zip\0\0"))  # noqa: SLF001 - a right one
     with pytest.raises(RunError, match=r"R002.: not an archive"):
         files.read_arrays(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("out.txt", "expected a .csv or .npz file"),
+        ("out", "expected a .csv or .npz file"),
+        ("gone/out.csv", "can't be written: No such file or directory"),
+        ("folder.csv", "can't be written: Is a directory"),
+    ],
+)
+def test_a_place_where_no_file_can_go_is_told_before_the_work(name, said, tmp_path):
+    (tmp_path / "folder.csv").mkdir()
+    with pytest.raises(RunError) as raised:
+        files.require_writable(tmp_path / name, (".csv", ".npz"))
+    assert raised.value.exit_code == 2
+    assert str(raised.value) == f"{tmp_path / name}: error[R003]: {said}"
+
+
+def test_a_place_where_a_file_can_go_is_left_as_it_is(tmp_path):
+    files.require_writable(tmp_path / "out.csv", (".csv", ".npz"))
+    assert list(tmp_path.iterdir()) == []

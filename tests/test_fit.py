@@ -16,7 +16,14 @@ import pytest
 
 from conftest import ROOT
 from tftrain import files, runs
-from tftrain.errors import ConfigError, StorageError, TrainingError
+from tftrain.errors import (
+    ConfigError,
+    DataError,
+    Mark,
+    Problem,
+    StorageError,
+    TrainingError,
+)
 from tftrain.terminal import Silent
 
 pytestmark = pytest.mark.usefixtures("tensorflow")
@@ -254,6 +261,34 @@ def test_a_full_disk_is_one_line_and_leaves_nothing_half_written(tmp_path, monke
     (folder,) = tmp_path.iterdir()
     assert not list(folder.glob(".tmp-*"))
     assert json.loads((folder / runs.SUMMARY).read_text())["state"] == runs.RUNNING
+
+
+def test_a_run_that_cannot_begin_leaves_no_directory(tmp_path, monkeypatch):
+    def full(*_arguments):
+        raise StorageError(Problem(Mark("split.npz"), "R003", "can't be written: it is full"))
+
+    monkeypatch.setattr(files, "write_arrays", full)
+    with pytest.raises(StorageError, match="it is full"):
+        train(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "said"),
+    [
+        ("x", {"x": (9, 63)}, r"x: rows of shape \(63,\); this network was trained on \(64,\)"),
+        ("y", {"y": (9, 2)}, r"y: rows of shape \(2,\); this network was trained on \(\)"),
+    ],
+)
+def test_other_rows_are_of_the_shape_trained_on(trained, tmp_path, name, shape, said):
+    from tftrain import evaluate
+
+    shapes = {"x": (9, 64), "y": (9,)} | shape
+    np.savez(tmp_path / "d.npz", **{one: np.zeros(shapes[one]) for one in shapes})
+    with pytest.raises(DataError, match=said) as raised:
+        evaluate.score(trained, file=str(tmp_path / "d.npz"))
+    assert raised.value.problems[0].code == "D004"
+    assert name in shapes
 
 
 def test_changed_data_are_noticed(tmp_path):

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping, Sequence
 
     from tftrain.require import Requirement
     from tftrain.runs import Run
@@ -82,10 +81,7 @@ def fit(
     from tftrain import terminal
 
     changes = [*(overrides or []), *([f"name={json.dumps(name)}"] if name else [])]
-    asked = job.prepare(config, changes, runs_dir=runs_dir, smoke=smoke)
-    several = asked.metric_names(asked.config.training.several())
-    requirements = _requirements(require, asked.metric_names(), several)
-    asked = replace(asked, required=tuple(require or ()))
+    asked = job.prepare(config, changes, runs_dir=runs_dir, smoke=smoke, require=require or ())
     run = job.fit(asked, terminal.progress(quiet=quiet))
     checks = _check(run) if smoke else []
     if as_json:
@@ -94,7 +90,7 @@ def fit(
     else:
         _print(*checks, terminal.metrics_table(run.summary["metrics"]))
         _print(terminal.summary_line(run.summary), run.folder)
-    _exit_unless_met(requirements, run.summary["metrics"])
+    _exit_unless_met(asked.requirements, run.summary["metrics"])
     if not all(one.passed for one in checks):
         raise typer.Exit(1)
 
@@ -112,13 +108,14 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Evaluate a finished run on its test split, or on other data."""
+    from tftrain import require as requirement
     from tftrain import runs, terminal
 
     folder, summary = runs.find(runs_dir, run)
     part = "data" if data else split
     names = [name for values in summary["metrics"].values() for name in values]
     known = dict.fromkeys(f"val_{name}" if part == "validation" else name for name in names)
-    requirements = _requirements(require, known)
+    requirements = requirement.parse(require or (), known)
     from tftrain import evaluate as job
 
     metrics = {part: job.score(job.load(folder, summary), split=split, file=data)}
@@ -140,9 +137,10 @@ def predict(
     runs_dir: RunsDir = RUNS,
 ) -> None:
     """Write predictions for new rows: row number, class and probability, or the number."""
-    from tftrain import runs
+    from tftrain import files, runs
 
     folder, summary = runs.find(runs_dir, run)
+    files.require_writable(output, (".csv", ".npz"))
     from tftrain import evaluate as job
 
     rows = job.predict(job.load(folder, summary), data, output)
@@ -167,18 +165,8 @@ def _check(run: Run) -> list[Check]:
     return smoke.check(run)
 
 
-def _requirements(
-    texts: list[str] | None, names: Iterable[str], several: Iterable[str] = ()
-) -> list[Requirement]:
-    if not texts:
-        return []
-    from tftrain import require
-
-    return require.parse(texts, names, several)
-
-
 def _exit_unless_met(
-    requirements: list[Requirement], metrics: Mapping[str, Mapping[str, float]]
+    requirements: Sequence[Requirement], metrics: Mapping[str, Mapping[str, float]]
 ) -> None:
     if not requirements:
         return

@@ -154,13 +154,16 @@ def did_you_mean(word: str, names: Iterable[str]) -> str:
 
 
 def nearest(word: str, names: Iterable[str]) -> str | None:
-    """The name most like a word.
+    """The name that a word begins, or else the one most like it.
 
     Words of one or two letters and numbers are near to nothing but themselves in other letters.
     """
     folded = {name.casefold().replace("_", ""): name for name in names}
     asked = word.casefold().replace("_", "")
     vague = len(asked) < _SHORTEST or not any(letter.isalpha() for letter in asked)
+    longer = [name for name in folded if name.startswith(asked)]
+    if longer and not vague:
+        return folded[min(longer, key=len)]
     near = difflib.get_close_matches(asked, folded, n=1, cutoff=1 if vague else 0.6)
     return folded[near[0]] if near else None
 

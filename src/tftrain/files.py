@@ -59,6 +59,23 @@ def fill(path: Path, make: Callable[[Path], object]) -> None:
                 temporary.unlink(missing_ok=True)
 
 
+def require_writable(path: Path, suffixes: Collection[str]) -> None:
+    """Sees that a file can be put where the user asks for it.
+
+    Raises:
+        RunError: when its kind is none of the suffixes', or its folder can't be written.
+    """
+    if path.suffix not in suffixes:
+        message = f"expected a {' or '.join(suffixes)} file"
+        raise RunError(Problem(Mark(str(path)), "R003", message))
+    try:
+        with tempfile.TemporaryFile(dir=path.parent):
+            if path.is_dir():
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    except OSError as error:
+        raise RunError(_cannot("written", path, error)) from None
+
+
 def require_space(folder: Path, size: int) -> None:
     """Sees that so many bytes and a little more are free: HDF5 crashes on a full disk.
 

@@ -10,17 +10,19 @@ import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from tftrain import config, data, environment, files, require, runs, stopping
+from tftrain import config, data, environment, files, runs, stopping
+from tftrain import require as requirement
 from tftrain.config import Config, Source
 from tftrain.data import Splits
 from tftrain.errors import ConfigError, Problem, Stopped, StorageError, TrainingError
+from tftrain.require import Requirement
 from tftrain.runs import Run
 
 if TYPE_CHECKING:
@@ -58,7 +60,7 @@ class Asked:
         splits: the rows.
         runs_dir: where the run's directory goes.
         smoke: at most 2 epochs and 256 rows.
-        required: what `--require` asks of metrics that there must be.
+        requirements: bounds on metrics that there will be.
     """
 
     config: Config
@@ -66,7 +68,7 @@ class Asked:
     splits: Splits
     runs_dir: Path
     smoke: bool = False
-    required: tuple[str, ...] = ()
+    requirements: tuple[Requirement, ...] = ()
 
     def metric_names(self, logged: Iterable[str] | None = None) -> list[str]:
         """What `--require` can ask for: the test split's metrics, validation's with `val_`.
@@ -86,8 +88,16 @@ def prepare(
     *,
     runs_dir: Path,
     smoke: bool = False,
+    require: Iterable[str] = (),
 ) -> Asked:
     """Reads a config and its data, and checks all that can be checked without TensorFlow.
+
+    Args:
+        path: the YAML file.
+        overrides: `PATH=VALUE` each.
+        runs_dir: where the run's directory goes.
+        smoke: at most 2 epochs and 256 rows.
+        require: `METRIC>=X` each.
 
     Raises:
         ConfigError, DataError: with every fault of the config, or else of the data.
@@ -102,7 +112,10 @@ def prepare(
         splits = splits.thinned(data.SMOKE_ROWS)
     training = settings.training.model_copy(update=changes)
     settings = settings.model_copy(update={"training": training})
-    return Asked(settings, source, splits, runs_dir, smoke)
+    asked = Asked(settings, source, splits, runs_dir, smoke)
+    several = asked.metric_names(settings.training.several())
+    requirements = requirement.parse(require, asked.metric_names(), several)
+    return replace(asked, requirements=tuple(requirements))
 
 
 def fit(asked: Asked, progress: Progress) -> Run:
@@ -150,7 +163,8 @@ def _network(asked: Asked) -> Any:
         names = training.logged(network)
         watched = config.monitors(asked.config.data, asked.config.training, names)
         problems += [asked.source.problem(*fault) for fault in watched]
-        collect(problems, lambda: require.parse(asked.required, asked.metric_names(names)))
+        bounds = map(str, asked.requirements)
+        collect(problems, lambda: requirement.parse(bounds, asked.metric_names(names)))
     if problems:
         raise ConfigError(problems)
     return network
@@ -254,9 +268,21 @@ def _closing(run: Run, job: Job, splits: Splits) -> Iterator[None]:
 
 
 def _open_run(asked: Asked, network: Any, git: environment.Git, versions: dict[str, str]) -> Run:
-    """The run's directory with all that is known before the first epoch."""
-    settings, splits = asked.config, asked.splits
+    """The run's directory with all that is known before the first epoch, or none."""
+    settings = asked.config
     run = runs.claim(asked.runs_dir, f"{settings.name}-smoke" if asked.smoke else settings.name)
+    try:
+        _describe(asked, run, network, git, versions)
+    except StorageError:
+        run.discard()
+        raise
+    return run
+
+
+def _describe(
+    asked: Asked, run: Run, network: Any, git: environment.Git, versions: dict[str, str]
+) -> None:
+    settings, splits = asked.config, asked.splits
     run.write(runs.CONFIG, asked.source.raw)
     run.write(runs.RESOLVED, config.resolved(settings))
     surroundings = environment.describe(versions, settings.training.threads, git)
@@ -278,7 +304,6 @@ def _open_run(asked: Asked, network: Any, git: environment.Git, versions: dict[s
         fingerprint=splits.fingerprint,
         epochs=settings.training.epochs,
     )
-    return run
 
 
 def _write_weights(run: Run, network: Any, splits: Splits) -> None:

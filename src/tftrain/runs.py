@@ -11,6 +11,7 @@ import io
 import itertools
 import json
 import os
+import shutil
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -89,6 +90,10 @@ class Run:
         writer.writerows(self.history)
         self.write(METRICS, text.getvalue())
         self._written = time.monotonic()
+
+    def discard(self) -> None:
+        """Removes the directory of a run that could not begin."""
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def update(self, **values: Any) -> None:
         """Changes the summary and writes it."""

@@ -155,8 +155,9 @@ def _problem(source: Source, detail: ErrorDetails) -> Problem:
     if kind == "extra_forbidden":
         parent = _fields(path[:-1])
         where = f" in `{_dotted(source.root, path[:-1])}`" if len(path) > 1 else ""
-        near = did_you_mean(str(path[-1]), parent) or f"; expected {listed(parent)}"
-        return source.problem(path, "C010", f"unknown key `{path[-1]}`{where}{near}", key=True)
+        key = str(path[-1])
+        near = did_you_mean(key, parent) or _elsewhere(key) or f"; expected {listed(parent)}"
+        return source.problem(path, "C010", f"unknown key `{key}`{where}{near}", key=True)
     if kind == "missing":
         return source.problem(path[:-1], "C011", f"`{name}` is missing", key=True)
     code, message = _wrong_value(detail)
@@ -226,6 +227,14 @@ def _fields(path: tuple[int | str, ...]) -> list[str]:
         if part in section.model_fields:
             section = next(iter(_models(section.model_fields[str(part)].annotation)), section)
     return list(section.model_fields)
+
+
+def _elsewhere(key: str) -> str | None:
+    """A hint at another section that has the key."""
+    for path in (("data",), ("data", "split"), ("model",), ("training",)):
+        if key in _fields(path):
+            return f"; did you mean `{'.'.join([*path, key])}`?"
+    return None
 
 
 def _models(annotation: Any) -> Iterable[type[BaseModel]]:
