@@ -207,8 +207,8 @@ def test_faults_of_file_and_overrides_are_told_together(small):
     assert [line.partition(": error")[0] for line in lines] == [
         f"{small}:3:63",
         f"{small}:4:1",
-        "override 'nothing'",
         "override 'seed=x'",
+        "override 'nothing'",
         "override 'training.threads=0'",
     ]
 

@@ -340,16 +340,14 @@ training:
 
 
 def trained(tmp_path, monitor, required=()):
-    from dataclasses import replace
-
     from tftrain import fit
     from tftrain.terminal import Silent
 
     path = tmp_path / "test.yaml"
     path.write_text(MONITORS.replace("MONITOR", monitor))
     runs = tmp_path / "runs"
-    asked = fit.prepare(path, ["training.threads=2"], runs_dir=runs)
-    return fit.fit(replace(asked, required=tuple(required)), Silent())
+    asked = fit.prepare(path, ["training.threads=2"], runs_dir=runs, require=required)
+    return fit.fit(asked, Silent())
 
 
 @pytest.mark.parametrize("monitor", ["val_f1_score_0", "f1_score_2", "val_fbeta_score"])

@@ -96,7 +96,7 @@ def load(path: Path, overrides: Sequence[str] = ()) -> tuple[Config, Source]:
         faults = checks.faults(_alone(root, "data", Data), _alone(root, "training", Training))
     problems += [source.problem(*fault) for fault in faults]
     if problems:
-        raise ConfigError(_in_order(problems))
+        raise ConfigError(_in_order(problems, overrides))
     return config, source
 
 
@@ -189,12 +189,15 @@ def _wrong_value(detail: ErrorDetails) -> tuple[str, str]:
     return "C013", f"{detail['msg'][0].lower()}{detail['msg'][1:]}, got {got}"
 
 
-def _in_order(problems: Iterable[Problem]) -> list[Problem]:
-    """By place in the file, overrides last; each once."""
+def _in_order(problems: Iterable[Problem], overrides: Sequence[str]) -> list[Problem]:
+    """By place in the file, then by override; each once."""
+    given = [override.mark(one).source for one in overrides]
 
-    def place(problem: Problem) -> tuple[bool, int, int]:
+    def place(problem: Problem) -> tuple[int, int, int]:
         mark = problem.mark
-        return mark.line is None, mark.line or 0, mark.column or 0
+        if mark.source in given:
+            return len(given), given.index(mark.source), 0
+        return 0, mark.line or 0, mark.column or 0
 
     return sorted(dict.fromkeys(problems), key=place)
 

@@ -9,6 +9,11 @@ from tftrain.config.text import Mapping, Node, Scalar, Sequence
 from tftrain.errors import ConfigError, Mark, Problem
 
 
+def mark(override: str) -> Mark:
+    """What an override is called in messages."""
+    return Mark(f"override '{override}'")
+
+
 def apply(root: Node, override: str) -> None:
     """Puts one override into the tree.
 
@@ -20,17 +25,17 @@ def apply(root: Node, override: str) -> None:
     Raises:
         ConfigError: when it isn't of that form, or the path leads through a plain value.
     """
-    mark = Mark(f"override '{override}'")
+    at = mark(override)
     path, equals, value = override.partition("=")
     parts = path.strip().split(".")
     if not equals or not all(parts) or len(parts) > text.MAX_DEPTH:
         message = "expected PATH=VALUE, such as training.epochs=5"
-        raise ConfigError(Problem(mark, "C008", message))
-    node = _read(value, mark)
+        raise ConfigError(Problem(at, "C008", message))
+    node = _read(value, at)
     parent = root
     for part in parts[:-1]:
-        parent = _step(parent, part, mark)
-    _put(parent, parts[-1], node, mark)
+        parent = _step(parent, part, at)
+    _put(parent, parts[-1], node, at)
 
 
 def _read(value: str, mark: Mark) -> Node:
