@@ -26,8 +26,8 @@ from tftrain.objects import first_line
 Logs = dict[str, float]
 Order = NDArray[np.int64]
 
-CHUNK_BYTES = 64 * 1024 * 1024
-MEMORY_BYTES = 1024 * 1024 * 1024  # rows that take more than this are fed chunk by chunk
+CHUNK_BYTES = 8 * 1024 * 1024  # the memory of larger ones isn't used again but mapped anew
+MEMORY_BYTES = 256 * 1024 * 1024  # parts beyond this, together, are fed chunk by chunk
 _CALL_SECONDS = 0.5  # no signal is heard and no progress shown while a graph runs
 _FIRST_BATCHES = 64
 _FUNCTION = re.compile(r"\{\{function_node [^}]*\}\} ?")
@@ -68,8 +68,9 @@ class Engine:
         batch_size: rows an update.
         evaluation_batch_size: rows a step without updates.
         jit_compile: compile training with XLA.
-        chunk_bytes: how much of a part larger than `memory_bytes` is in memory at a time.
-        memory_bytes: parts whose prepared inputs take at most this stay in memory whole.
+        chunk_bytes: how much of a part that is not in memory whole is read at a time.
+        memory_bytes: parts stay in memory whole as long as their prepared inputs together take
+            at most this; while one's tensors are made, it is there twice.
     """
 
     def __init__(
@@ -160,19 +161,34 @@ class Engine:
         self, part: Part, order: Order, batch_size: int
     ) -> Iterator[tuple[Any, NDArray[np.int32]]]:
         """Tensors of rows, and the places of the next batches in them."""
-        if len(part) * part.row_bytes <= self._memory_bytes:
+        if self._fits(part):
             yield self._whole(part), order.astype(np.int32)
             return
         batches = max(1, self._chunk_bytes // (part.row_bytes * batch_size))
         step = batches * batch_size
         pieces = [order[start : start + step] for start in range(0, len(order), step)]
         with ThreadPoolExecutor(1) as reader:
-            coming = reader.submit(part.take, pieces[0])
-            for piece, following in zip(pieces, [*pieces[1:], None], strict=True):
-                data = self._tensors_of(*coming.result())
+            coming = reader.submit(self._read, part, pieces[0])
+            for following in [*pieces[1:], None]:
+                chunk = coming.result()
                 if following is not None:
-                    coming = reader.submit(part.take, following)
-                yield data, np.arange(len(piece), dtype=np.int32)
+                    coming = reader.submit(self._read, part, following)
+                yield chunk
+
+    def _read(self, part: Part, order: Order) -> tuple[Any, NDArray[np.int32]]:
+        """Rows in the order they lie on the disk, as tensors, and the order's places in them."""
+        by_place = np.argsort(order, kind="stable")
+        places = np.empty(len(order), np.int32)
+        places[by_place] = np.arange(len(order), dtype=np.int32)
+        return self._tensors_of(*part.take(order[by_place])), places
+
+    def _fits(self, part: Part) -> bool:
+        """Whether a part is in memory, or there is room for it beside those that are."""
+        if id(part) in self._tensors:
+            return True
+        kept = [other for other, _ in self._tensors.values()]
+        taken = sum(len(one) * one.row_bytes for one in [*kept, part])
+        return taken <= self._memory_bytes
 
     def _whole(self, part: Part) -> Any:
         """A part that fits into memory, as tensors that are made once."""
