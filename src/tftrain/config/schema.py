@@ -281,7 +281,8 @@ class Training(_Section):
         default=None, description="`balanced`, or the weight of each class by its name."
     )
     jit_compile: bool = Field(
-        default=False, description="Compile with XLA: pays off from several hundred epochs."
+        default=False,
+        description="Compile with XLA: other last bits; pays off from several hundred epochs.",
     )
     threads: int | None = Field(
         default=None, ge=1, le=1024, description="Threads of TensorFlow; the cores if not given."

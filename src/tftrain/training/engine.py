@@ -67,7 +67,7 @@ class Engine:
         network: from `model.build`: compiled, its optimizer and its metrics built.
         batch_size: rows an update.
         evaluation_batch_size: rows a step without updates.
-        jit_compile: compile training with XLA.
+        jit_compile: compile training and evaluation with XLA.
         chunk_bytes: how much of a part that is not in memory whole is read at a time.
         memory_bytes: parts stay in memory whole as long as their prepared inputs together take
             at most this; while one's tensors are made, it is there twice.
@@ -88,12 +88,11 @@ class Engine:
         self.evaluation_batch_size = evaluation_batch_size
         self._chunk_bytes = chunk_bytes
         self._memory_bytes = memory_bytes
-        self._train = _Loop(network, network.train_step, batch_size, jit_compile=jit_compile)
-        self._test = _Loop(network, network.test_step, evaluation_batch_size, jit_compile=False)
+        self._train = _Loop(network, network.train_step, batch_size, jit_compile)
+        self._test = _Loop(network, network.test_step, evaluation_batch_size, jit_compile)
         self._predict = tf.function(
             lambda inputs: network.predict_step((inputs,)), autograph=False, reduce_retracing=True
         )
-        self._reset = tf.function(network.reset_metrics, autograph=False)
         self._tensors: dict[int, tuple[Part, Any]] = {}
 
     def train(
@@ -138,7 +137,6 @@ class Engine:
         hooks: Hooks | None,
         advance: Callable[[float], None] | None = None,
     ) -> Logs:
-        self._reset()
         logs: dict[str, Any] = {}
         done = 0
         for data, places in self._chunks(part, order, loop.batch_size):
@@ -146,7 +144,7 @@ class Engine:
                 step = done // loop.batch_size
                 if hooks:
                     hooks.begin(step)
-                logs = loop(data, piece)
+                logs = loop(data, piece, first=done == 0)
                 if hooks:
                     hooks.end(step, logs)
                 stopping.check()
@@ -220,7 +218,7 @@ class _Loop:
     """
 
     def __init__(
-        self, network: Any, step: Callable[[Any], Any], batch_size: int, *, jit_compile: bool
+        self, network: Any, step: Callable[[Any], Any], batch_size: int, jit_compile: bool
     ) -> None:
         self.batch_size = batch_size
         self._network = network
@@ -241,19 +239,31 @@ class _Loop:
             yield places[start : start + rows]
             start += rows
 
-    def __call__(self, data: tuple[Any, ...], places: NDArray[np.int32]) -> Any:
-        """Runs the step over the rows at `places`; returns the metrics so far, as tensors."""
-        order = tf.constant(places)
+    def __call__(
+        self, data: tuple[Any, ...], places: NDArray[np.int32], *, first: bool
+    ) -> dict[str, Any]:
+        """Runs the step over the rows at `places`.
+
+        Args:
+            data: tensors of rows: inputs, labels and perhaps weights.
+            places: which rows, in which order, int32.
+            first: whether a pass begins: the metrics begin anew.
+
+        Returns:
+            The metrics so far, as tensors.
+        """
+        order, first = tf.constant(places), tf.constant(first)
         if self._static is not None:
             with _refusing():
-                return self._static(data, order)
+                compiled: dict[str, Any] = self._static(data, order, first)
+            return compiled
         if len(data) not in self._traced:
-            signature = (tuple(map(_any_rows, data)), _any_rows(order))
+            signature = (tuple(map(_any_rows, data)), _any_rows(order), tf.TensorSpec([], tf.bool))
             function = tf.function(self._any, input_signature=signature, autograph=False)
             self._traced[len(data)] = function.get_concrete_function()
         started = time.perf_counter()
         with _refusing():
-            logs = self._traced[len(data)](data, order)
+            logs: dict[str, Any] = self._traced[len(data)](data, order, first)
         self._pace(len(places), time.perf_counter() - started)
         return logs
 
@@ -266,7 +276,17 @@ class _Loop:
     def _batch(self, data: tuple[Any, ...], places: Any) -> None:
         self._step(tuple(tf.gather(tensor, places) for tensor in data))
 
-    def _any(self, data: tuple[Any, ...], order: Any) -> Any:
+    def _begin(self, first: Any) -> None:
+        """Sets the metrics back within the graph: a call of its own costs as much as two steps."""
+
+        def reset() -> Any:
+            self._network.reset_metrics()
+            return tf.constant(0)
+
+        tf.cond(first, reset, lambda: tf.constant(0))
+
+    def _any(self, data: tuple[Any, ...], order: Any, first: Any) -> Any:
+        self._begin(first)
         rows = tf.size(order)
 
         def body(start: Any) -> tuple[Any]:
@@ -276,7 +296,8 @@ class _Loop:
         tf.while_loop(lambda start: start < rows, body, (0,), parallel_iterations=1)
         return self._network.get_metrics_result()
 
-    def _fixed(self, data: tuple[Any, ...], order: Any) -> Any:
+    def _fixed(self, data: tuple[Any, ...], order: Any, first: Any) -> Any:
+        self._begin(first)
         full, rest = divmod(order.shape[0], self.batch_size)
 
         def body(number: Any) -> tuple[Any]:
