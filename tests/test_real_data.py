@@ -1,0 +1,80 @@
+"""Real data, as a user would bring them; skipped where TFTRAIN_TEST_DATA names no folder."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from tftrain.terminal import Silent
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("tensorflow")]
+
+TRAINING = {
+    "loss": "BinaryCrossentropy",
+    "optimizer": "Adam",
+    "metrics": ["accuracy", "AUC"],
+    "epochs": 30,
+    "threads": 2,
+    "callbacks": [{"EarlyStopping": {"patience": 5, "restore_best_weights": True}}],
+}
+
+
+@pytest.fixture
+def fit(tmp_path):
+    """Trains on some data; returns the run."""
+
+    def trained(data, layers, **training):
+        from tftrain import fit as job
+
+        config = {"data": data, "model": {"layers": layers}, "training": TRAINING | training}
+        path = tmp_path / "real.yaml"
+        path.write_text(json.dumps(config))
+        return job.fit(job.prepare(path, runs_dir=tmp_path / "runs"), Silent())
+
+    return trained
+
+
+def sigmoid(units):
+    return {"Dense": {"units": units, "activation": "sigmoid"}}
+
+
+def test_mnist_reaches_what_a_logistic_regression_does(real_data, fit):
+    """Logistic regression: 0.9995; below 0.998 something is wrong with the data's way."""
+    source = str(real_data / "mnist01" / "train.npz")
+    layers = ["Flatten", {"Dense": {"units": 32, "activation": "relu"}}, sigmoid(1)]
+    scaling = {"rescale": {"scale": 1 / 255}}
+    run = fit({"source": source, "scaling": scaling}, layers, epochs=10)
+    assert run.summary["rows"] == {"train": 7599, "validation": 2533, "test": 2533}
+    assert run.summary["inputs"] == [28, 28]
+    assert run.summary["metrics"]["test"]["accuracy"] >= 0.998
+
+
+def test_labels_in_order_and_in_a_column_are_shuffled_and_stratified(real_data, fit):
+    """500 zeros, then 500 ones, of shape (n, 1): an unshuffled tail would be of one class."""
+    folder = real_data / "digits20_01"
+    source = {"x": str(folder / "X.npy"), "y": str(folder / "y.npy")}
+    run = fit({"source": source, "scaling": "standardize"}, [sigmoid(25), sigmoid(15), sigmoid(1)])
+    assert run.summary["rows"] == {"train": 600, "validation": 200, "test": 200}
+    from tftrain import evaluate
+
+    splits = evaluate.load(run.folder, run.summary).splits()
+    assert {name: int(part.labels.sum()) * 2 for name, part in splits.parts().items()} == (
+        run.summary["rows"]
+    )
+    assert run.summary["metrics"]["test"]["accuracy"] >= 0.98
+
+
+def test_predictions_of_real_rows_are_their_labels(real_data, fit, tmp_path):
+    from tftrain import evaluate
+
+    folder = real_data / "digits20_01"
+    source = {"x": str(folder / "X.npy"), "y": str(folder / "y.npy")}
+    run = fit({"source": source, "classes": [1, 0]}, [sigmoid(1)])
+    output = tmp_path / "out.npz"
+    rows = evaluate.predict(evaluate.load(run.folder, run.summary), source["x"], output)
+    with np.load(output) as predicted, (folder / "y.npy").open("rb") as file:
+        labels = np.load(file)[:, 0]
+        assert rows == len(labels) == 1000
+        assert np.mean(predicted["class"].astype(int) == labels) > 0.98
