@@ -18,7 +18,7 @@ from tftrain.errors import TftrainError
 FOLDER = Path(__file__).parent / "configs" / "bad"
 EXPECTED = FOLDER / "expected.txt"
 NAMES = sorted(path.name for path in FOLDER.glob("*.yaml"))
-LINE = re.compile(r"(?P<file>[^:]+):(?P<line>\d+):(?P<column>\d+): error\[[CD]\d{3}\]: \S.*")
+LINE = re.compile(r"(?P<file>[^:]+):(?P<line>\d+):(?P<column>\d+): error\[[CDK]\d{3}\]: \S.*")
 
 
 def messages(name):

@@ -84,10 +84,10 @@ def trained(*arguments, **options):
 
 
 def names(kind):
-    from tftrain import objects
+    from tftrain.config import catalog
 
     refused = ("Mean", "Sum", "CallbackList", "LambdaCallback", "RemoteMonitor")
-    return [name for name in objects.names(kind) if name not in refused]
+    return [name for name in catalog.load().objects[kind] if name not in refused]
 
 
 def labels_of(loss):

@@ -83,4 +83,4 @@ class Network(LightningModule):
 
 
 if __name__ == "__main__":
-    LightningCLI(Network, Digits)
+    LightningCLI(Network, Digits, save_config_kwargs={"overwrite": True})

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from signal import Signals
 from types import MappingProxyType
+from typing import Literal
 
 EXIT_CODES: Mapping[int, str] = MappingProxyType(
     {
@@ -58,6 +59,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "K004": "Keras refuses an argument's value",
         "K005": "a layer that doesn't fit the one before, or outputs that don't fit the labels",
         "K006": "a loss or a metric that can't take these labels and outputs",
+        "K007": "a value that this argument of a Keras object doesn't take",
         "R001": "no such run, no finished one, or no such split of it",
         "R002": "a run's file is damaged, or of a newer tftrain",
         "R003": "a file or folder can't be read or written",
@@ -66,6 +68,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "T003": "a callback failed",
     }
 )
+Severity = Literal["error", "warning", "hint"]
 _SHORTEST = 3
 _MOST = 12
 
@@ -91,14 +94,22 @@ class Mark:
 
 @dataclass(frozen=True)
 class Problem:
-    """One fault: `PATH:LINE:COL: error[CODE]: MESSAGE`."""
+    """One fault: `PATH:LINE:COL: error[CODE]: MESSAGE`.
+
+    Args:
+        mark: where.
+        code: which kind, one of `CODES`.
+        message: what is wrong, what was expected, the nearest right thing.
+        severity: an error stops the job; a warning is probably not meant; a hint is advice.
+    """
 
     mark: Mark
     code: str
     message: str
+    severity: Severity = "error"
 
     def __str__(self) -> str:
-        return _one_line(f"{self.mark}: error[{self.code}]: {self.message}")
+        return _one_line(f"{self.mark}: {self.severity}[{self.code}]: {self.message}")
 
 
 class TftrainError(Exception):

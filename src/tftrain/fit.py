@@ -153,18 +153,19 @@ def fit(asked: Asked, progress: Progress) -> Run:
 def _network(asked: Asked) -> Any:
     """The network, once everything that Keras can refuse has been tried."""
     from tftrain import model, training
-    from tftrain.objects import collect
     from tftrain.training import callbacks
 
     problems: list[Problem] = []
-    network = collect(problems, lambda: model.build(asked.config, asked.source, asked.splits.form))
-    collect(problems, lambda: callbacks.build(asked.config, asked.source, asked.runs_dir))
+    network = config.collect(
+        problems, lambda: model.build(asked.config, asked.source, asked.splits.form)
+    )
+    config.collect(problems, lambda: callbacks.build(asked.config, asked.source, asked.runs_dir))
     if network is not None:
         names = training.logged(network)
         watched = config.monitors(asked.config.data, asked.config.training, names)
         problems += [asked.source.problem(*fault) for fault in watched]
         bounds = map(str, asked.requirements)
-        collect(problems, lambda: requirement.parse(bounds, asked.metric_names(names)))
+        config.collect(problems, lambda: requirement.parse(bounds, asked.metric_names(names)))
     if problems:
         raise ConfigError(problems)
     return network

@@ -9,14 +9,24 @@ from functools import partial
 from typing import Any
 
 from tftrain.backend import keras, tf
-from tftrain.config import Config, Source, Spec, family, outputs, snake_case
-from tftrain.config.text import Place
+from tftrain.config import (
+    Config,
+    Place,
+    Source,
+    Spec,
+    by_shapes,
+    collect,
+    family,
+    outputs,
+    resolve,
+    snake_case,
+)
 from tftrain.data import Form, Scaling
 from tftrain.errors import ConfigError, Problem
-from tftrain.objects import collect, first_line, make, names
+from tftrain.objects import build as made
+from tftrain.objects import first_line, make
 
 Shape = tuple[int | None, ...]
-_BY_SHAPE = ("crossentropy", "ce")
 _FREE = ("CTC", "ctc", "Circle", "circle")  # labels of a shape of their own
 
 
@@ -118,14 +128,14 @@ def _layers(config: Config, source: Source, problems: list[Problem]) -> list[Any
     counts: Counter[str] = Counter()
     layers = []
     for place, spec in enumerate(config.model.layers):
-        named = Spec("InputLayer", spec.arguments) if spec.name == "Input" else spec
-        defaults = {}
-        if "name" not in spec.arguments:
-            name = snake_case(getattr(names("layer").get(spec.name), "__name__", spec.name))
-            defaults["name"] = f"{name}_{counts[name]}" if counts[name] else name
-            counts[name] += 1
         path = ("model", "layers", place)
-        layers.append(collect(problems, partial(make, "layer", named, path, source, **defaults)))
+        layer = collect(problems, partial(resolve, "layer", spec, path, source))
+        if layer is None:
+            continue
+        name = snake_case(layer.entry.definition)
+        numbered = f"{name}_{counts[name]}" if counts[name] else name
+        counts[name] += "name" not in spec.arguments
+        layers.append(collect(problems, partial(made, layer, source, name=numbered)))
     return layers
 
 
@@ -154,7 +164,7 @@ def _assemble(layers: list[Any], shape: tuple[int, ...], source: Source) -> Any:
 
 def _loss(config: Config, source: Source) -> Any:
     spec = config.training.loss
-    if spec.name in _BY_SHAPE and not spec.arguments:
+    if by_shapes(spec):
         return spec.name  # Keras chooses by the shapes, and by this word only
     return make("loss", spec, ("training", "loss"), source)
 
@@ -170,7 +180,7 @@ def _metrics(
     logits = bool(config.training.loss.arguments.get("from_logits"))
     for section, place, name in config.training.metric_names():
         spec = getattr(config.training, section)[place]
-        if spec.name in ("accuracy", "acc"):
+        if by_shapes(spec):
             if shapes is not None:
                 made[section].append(_accuracy(config, name, *shapes))
             continue

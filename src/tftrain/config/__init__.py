@@ -1,9 +1,10 @@
 """YAML text in, a frozen Config out: the only door through which a config comes in."""
 
-from tftrain.config.checks import class_name, monitors
+from tftrain.config.checks import CALLBACK_PATHS, class_name, monitors
 from tftrain.config.dump import resolved
-from tftrain.config.load import Source, load
-from tftrain.config.losses import Family, family, outputs
+from tftrain.config.load import load
+from tftrain.config.losses import Family, by_shapes, family, outputs
+from tftrain.config.resolve import Resolved, collect, resolve
 from tftrain.config.schema import (
     ARRAY_SUFFIXES,
     DATASETS,
@@ -17,9 +18,11 @@ from tftrain.config.schema import (
     snake_case,
     spec_of,
 )
+from tftrain.config.text import Place, Source
 
 __all__ = [
     "ARRAY_SUFFIXES",
+    "CALLBACK_PATHS",
     "DATASETS",
     "Arrays",
     "Config",
@@ -27,14 +30,19 @@ __all__ = [
     "Family",
     "FixedScaling",
     "Model",
+    "Place",
+    "Resolved",
     "Source",
     "Spec",
     "Training",
+    "by_shapes",
     "class_name",
+    "collect",
     "family",
     "load",
     "monitors",
     "outputs",
+    "resolve",
     "resolved",
     "snake_case",
     "spec_of",

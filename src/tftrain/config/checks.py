@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Collection, Iterator
+from pathlib import Path
 
 from tftrain.config.schema import Data, Spec, Training
 from tftrain.config.text import Place
 from tftrain.errors import did_you_mean, listed
 
+CALLBACK_PATHS = ("filepath", "filename", "log_dir", "backup_dir", "directory")
 Fault = tuple[Place, str, str]
 
 
@@ -25,6 +27,7 @@ def faults(data: Data | None, training: Training | None) -> Iterator[Fault]:
         yield from _names_in_npz(data)
     if training:
         yield from _metrics(training)
+        yield from _callback_paths(training)
     if data and training:
         yield from monitors(data, training)
         yield from _class_weight(data, training)
@@ -62,6 +65,16 @@ def _metrics(training: Training) -> Iterator[Fault]:
         if seen[name] > 1:
             message = f"a second metric called `{name}`: give it another with `name:`"
             yield ("training", section, place), "C022", message
+
+
+def _callback_paths(training: Training) -> Iterator[Fault]:
+    """Files that a callback would write elsewhere than into the run directory."""
+    for place, spec in enumerate(training.callbacks):
+        for argument in CALLBACK_PATHS:
+            path = spec.arguments.get(argument)
+            if isinstance(path, str) and (Path(path).is_absolute() or ".." in Path(path).parts):
+                message = f"`{path}`: expected a path inside the run directory"
+                yield ("training", "callbacks", place, spec.name, argument), "C014", message
 
 
 def monitors(

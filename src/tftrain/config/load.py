@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,9 +11,9 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from tftrain import files
-from tftrain.config import checks, override, text
-from tftrain.config.schema import ARRAY_SUFFIXES, Config, Data, Training
-from tftrain.config.text import Mapping, Node, Place, Scalar
+from tftrain.config import checks, override, resolve, text
+from tftrain.config.schema import ARRAY_SUFFIXES, Config, Data, Model, Training
+from tftrain.config.text import Mapping, Node, Scalar, Source
 from tftrain.errors import ConfigError, Mark, Problem, did_you_mean, listed
 
 _EXPECTED = {
@@ -42,23 +41,6 @@ _BOUNDS = {
 
 
 _Form = TypeVar("_Form", bound=BaseModel)
-
-
-@dataclass(frozen=True)
-class Source:
-    """A config as it was written: for messages that come later, and for the run's own copy.
-
-    Args:
-        raw: the file's bytes.
-        root: the tree of nodes, overrides applied.
-    """
-
-    raw: bytes
-    root: Node
-
-    def problem(self, path: Place, code: str, message: str, *, key: bool = False) -> Problem:
-        """A fault at the place where the value at `path` (or its key) was written."""
-        return Problem(text.find(self.root, path, key=key), code, message)
 
 
 def load(path: Path, overrides: Sequence[str] = ()) -> tuple[Config, Source]:
@@ -89,13 +71,15 @@ def load(path: Path, overrides: Sequence[str] = ()) -> tuple[Config, Source]:
     root.items.setdefault("name", Scalar(_stem(path), Mark(str(path), 1, 1)))
     source = Source(raw, root)
     try:
-        config = Config.model_validate(text.plain(root))
-        faults = checks.faults(config.data, config.training)
+        config: Config | None = Config.model_validate(text.plain(root))
     except ValidationError as error:
         problems += [_problem(source, detail) for detail in error.errors() if not _echo(detail)]
-        faults = checks.faults(_alone(root, "data", Data), _alone(root, "training", Training))
-    problems += [source.problem(*fault) for fault in faults]
-    if problems:
+        config = None
+    data, model = _alone(root, "data", Data), _alone(root, "model", Model)
+    training = _alone(root, "training", Training)
+    problems += [source.problem(*fault) for fault in checks.faults(data, training)]
+    problems += resolve.faults(model, training, source)
+    if config is None or problems:
         raise ConfigError(_in_order(problems, overrides))
     return config, source
 

@@ -34,6 +34,12 @@ def family(loss: Spec) -> Family:
     return _FAMILIES.get(loss.name.replace("_", "").lower(), "numbers")
 
 
+def by_shapes(spec: Spec) -> bool:
+    """Whether the shapes of outputs and labels decide which loss or metric a word stands for."""
+    word = spec.name in ("crossentropy", "ce") and not spec.arguments
+    return word or spec.name in ("accuracy", "acc")
+
+
 def outputs(loss: Spec) -> Literal["probabilities", "logits", "margins"]:
     """What a classifier's outputs are: its class is at 0.5, or (`logits`, `margins`) at 0."""
     if loss.arguments.get("from_logits"):

@@ -88,6 +88,23 @@ Node = Scalar | Sequence | Mapping
 _Start = yaml.ScalarEvent | yaml.CollectionStartEvent
 
 
+@dataclass(frozen=True)
+class Source:
+    """A config as it was written: for messages that come later, and for the run's own copy.
+
+    Args:
+        raw: the file's bytes.
+        root: the tree of nodes, overrides applied.
+    """
+
+    raw: bytes
+    root: Node
+
+    def problem(self, path: Place, code: str, message: str, *, key: bool = False) -> Problem:
+        """A fault at the place where the value at `path` (or its key) was written."""
+        return Problem(find(self.root, path, key=key), code, message)
+
+
 def read(text: bytes, source: str) -> Node:
     """The tree of one YAML document.
 

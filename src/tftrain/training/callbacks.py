@@ -12,12 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from tftrain.backend import keras
-from tftrain.config import Config, Source, Spec, Training
-from tftrain.config.text import Place
+from tftrain.config import CALLBACK_PATHS, Config, Place, Source, Spec, Training, collect
 from tftrain.errors import ConfigError, Problem, Stopped, TftrainError, TrainingError
-from tftrain.objects import collect, first_line, make
+from tftrain.objects import first_line, make
 
-_PATHS = ("filepath", "filename", "log_dir", "backup_dir", "directory")
 _MONITORING = ("EarlyStopping", "ReduceLROnPlateau", "ModelCheckpoint", "OrbaxCheckpoint")
 _PACKAGES = {"TensorBoard": "tensorboard", "OrbaxCheckpoint": "orbax"}
 _BATCH_METHODS = (
@@ -59,12 +57,6 @@ def build(config: Config, source: Source, folder: Path) -> list[Any]:
     made = []
     for place, spec in enumerate(config.training.callbacks):
         path = ("training", "callbacks", place)
-        for argument in _PATHS:
-            value = spec.arguments.get(argument)
-            if isinstance(value, str) and _leaves(value):
-                message = f"`{value}`: expected a path inside the run directory"
-                where = (*path, spec.name, argument)
-                problems.append(source.problem(where, "C014", message))
         package = _PACKAGES.get(spec.name)
         if package and find_spec(package) is None:
             message = f"`{spec.name}` needs the package {package}, which is not installed"
@@ -116,13 +108,9 @@ def _with_mode(spec: Spec, training: Training) -> Spec:
     return Spec(spec.name, {**spec.arguments, "mode": mode})
 
 
-def _leaves(path: str) -> bool:
-    return Path(path).is_absolute() or ".." in Path(path).parts
-
-
 def _in_folder(spec: Spec, folder: Path) -> Spec:
     arguments = dict(spec.arguments)
-    for name in _PATHS:
+    for name in CALLBACK_PATHS:
         if isinstance(arguments.get(name), str):
             arguments[name] = str(folder / arguments[name])
     return Spec(spec.name, arguments)

@@ -1,0 +1,253 @@
+"""The installed Keras's source in, every public object with its arguments out; nothing is imported.
+
+What was read is kept for each version of Keras in the user's cache folder.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import importlib.util
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from tftrain import files
+from tftrain.errors import StorageError
+
+PACKAGES = {
+    "layer": "layers",
+    "activation": "activations",
+    "initializer": "initializers",
+    "regularizer": "regularizers",
+    "constraint": "constraints",
+    "loss": "losses",
+    "metric": "metrics",
+    "optimizer": "optimizers",
+    "optimizer map": "optimizers",
+    "schedule": "optimizers.schedules",
+    "callback": "callbacks",
+}
+KINDS = tuple(PACKAGES)
+_BASES = {
+    "layer": "Layer",
+    "initializer": "Initializer",
+    "regularizer": "Regularizer",
+    "constraint": "Constraint",
+    "loss": "Loss",
+    "metric": "Metric",
+    "optimizer": "Optimizer",
+    "schedule": "LearningRateSchedule",
+    "callback": "Callback",
+}
+_FUNCTIONS = ("activation", "loss", "metric")
+_NOT_OBJECTS = ("get", "serialize", "deserialize")
+_NO_SHORT_NAMES = ("layer", "optimizer map", "schedule", "callback")
+_SENTENCE = re.compile(r"(?<=\.)\s+(?=[A-Z`\"(])")
+_LIST = re.compile(r"\b(?:one of|either)\b[^.]*", re.IGNORECASE)
+_QUOTED = re.compile(r"[\"']([\w-]+)[\"']")
+_ALONE = r"\b(?!,? (?:or|and|tuple|list|value or)\b|/| /)"  # not `integer or tuple`
+_TYPES = (
+    (re.compile(r"bool(?:ean)?" + _ALONE, re.IGNORECASE), ("bool",)),
+    (re.compile(r"(?:\S*(?:positive|negative) )?int(?:eger)?" + _ALONE, re.IGNORECASE), ("int",)),
+    (
+        re.compile(r"(?:\S*(?:positive|negative) )?float" + _ALONE, re.IGNORECASE),
+        ("int", "float"),
+    ),
+    (re.compile(r"(?:string|str)" + _ALONE, re.IGNORECASE), ("str",)),
+)
+
+
+@dataclass(frozen=True)
+class Argument:
+    """One argument of a Keras object.
+
+    Args:
+        required: whether it must be given.
+        default: Keras's, as plain values, or as Python text where it is something else.
+        description: the first sentence of what Keras's docstring says of it.
+        types: which of `bool`, `int`, `float` and `str` it takes; empty where nothing tells.
+        choices: the texts it takes, where the docstring lists them.
+    """
+
+    required: bool
+    default: Any
+    description: str
+    types: tuple[str, ...]
+    choices: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One public object of Keras.
+
+    Args:
+        name: Keras's.
+        definition: the name it is defined by, where `name` is another for it: `Conv2D` of
+            `Convolution2D`.
+        is_class: or else a function.
+        description: the first line of its docstring.
+        arguments: by name, its bases' too where it passes them on.
+    """
+
+    name: str
+    definition: str
+    is_class: bool
+    description: str
+    arguments: Mapping[str, Argument]
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """What a version of Keras has.
+
+    Args:
+        version: Keras's.
+        objects: entries by kind and name.
+        short: by kind, the other names Keras accepts, such as `adam`, and whose they are.
+    """
+
+    version: str
+    objects: Mapping[str, Mapping[str, Entry]]
+    short: Mapping[str, Mapping[str, str]]
+
+    def find(self, kind: str, name: str) -> Entry | None:
+        """The object of a kind that a name or a short name stands for."""
+        named = self.objects[kind]
+        return named.get(name) or named.get(self.short[kind].get(name, ""))
+
+    def names(self, kinds: Iterable[str]) -> list[str]:
+        """The names of the objects of some kinds."""
+        return [name for kind in kinds for name in self.objects[kind]]
+
+
+@functools.cache
+def load() -> Catalog:
+    """The installed Keras's catalog, from the cache where that is there and whole."""
+    import platformdirs
+
+    root = _folder_of_keras()
+    folder = Path(platformdirs.user_cache_dir("tftrain", appauthor=False))
+    path = folder / f"keras-{_version(root)}-{_reader()}.json"
+    with contextlib.suppress(OSError, ValueError, TypeError, KeyError, AttributeError):
+        return _from_json(json.loads(path.read_bytes()))
+    catalog = read(root)
+    with contextlib.suppress(OSError, StorageError):  # without a cache it only takes longer
+        folder.mkdir(parents=True, exist_ok=True)
+        files.write(path, json.dumps(asdict(catalog), separators=(",", ":")).encode())
+    return catalog
+
+
+def read(root: Path) -> Catalog:
+    """The catalog of the Keras in the folder `root`, from its source files."""
+    from tftrain.config.keras_source import KerasSource
+
+    source = KerasSource(root)
+    objects: dict[str, dict[str, Entry]] = {}
+    short: dict[str, dict[str, str]] = {}
+    for kind, package in PACKAGES.items():
+        objects[kind] = {
+            found.name: _entry(kind, found)
+            for found in source.public(f"keras.{package}")
+            if _is_of(kind, found)
+        }
+        known = {} if kind in _NO_SHORT_NAMES else source.short_names(f"keras.src.{package}")
+        short[kind] = {
+            other: name
+            for other, name in known.items()
+            if other != name and name in objects[kind] and other not in objects[kind]
+        }
+    short["layer"]["Input"] = "InputLayer"
+    return Catalog(source.version(), objects, short)
+
+
+def _is_of(kind: str, found: Any) -> bool:
+    if found.name in _NOT_OBJECTS:
+        return False
+    if not found.is_class:
+        return kind in _FUNCTIONS
+    if kind == "optimizer map":
+        return bool(found.name == "OptimizerMap")
+    return kind in _BASES and _BASES[kind] in found.ancestors[1:]
+
+
+def _entry(kind: str, found: Any) -> Entry:
+    """A loss's or a metric's function takes labels and outputs, which no config gives."""
+    labels = not found.is_class and kind != "activation"
+    given = found.parameters[1:] if labels else found.parameters
+    arguments = {
+        parameter.name: Argument(
+            parameter.required,
+            parameter.default,
+            _SENTENCE.split(parameter.description, maxsplit=1)[0],
+            _types(parameter.description, parameter.default),
+            _choices(parameter.description, parameter.default),
+        )
+        for parameter in given
+    }
+    definition = found.ancestors[0] if found.is_class else found.name
+    return Entry(found.name, definition, found.is_class, found.summary, arguments)
+
+
+def _types(description: str, default: Any) -> tuple[str, ...]:
+    """What the docstring's first words say, if the default doesn't contradict."""
+    text = re.sub(r"^(?:optional|an?)\s+", "", description, flags=re.IGNORECASE)
+    found = next((types for pattern, types in _TYPES if pattern.match(text)), ())
+    if default is not None and type(default).__name__ not in found:
+        return ()
+    return found
+
+
+def _choices(description: str, default: Any) -> tuple[str, ...]:
+    """The quoted texts after `one of` or `either`, if the default is among them."""
+    listed = _LIST.search(description)
+    choices = tuple(_QUOTED.findall(listed[0])) if listed else ()
+    return choices if default in (None, *choices) else ()
+
+
+def _folder_of_keras() -> Path:
+    spec = importlib.util.find_spec("keras")
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError("No module named 'keras'")
+    return Path(spec.origin).parent
+
+
+def _reader() -> str:
+    """Tells one way of reading from another: what another version of tftrain read is of no use."""
+    here = Path(__file__)
+    code = b"".join(path.read_bytes() for path in (here, here.with_name("keras_source.py")))
+    return hashlib.blake2b(code, digest_size=6).hexdigest()
+
+
+def _version(root: Path) -> str:
+    """The version by a look at one line: the cache's name must be known before anything is read."""
+    text = (root / "src" / "version.py").read_text("utf-8")
+    found = re.search(r"__version__ = [\"']([\w.+-]+)[\"']", text)
+    return found[1] if found else "unknown"
+
+
+def _from_json(data: Any) -> Catalog:
+    objects = {
+        kind: {name: _entry_from_json(entry) for name, entry in data["objects"][kind].items()}
+        for kind in KINDS
+    }
+    return Catalog(data["version"], objects, {kind: dict(data["short"][kind]) for kind in KINDS})
+
+
+def _entry_from_json(data: Any) -> Entry:
+    arguments = {
+        name: Argument(
+            values["required"],
+            values["default"],
+            values["description"],
+            tuple(values["types"]),
+            tuple(values["choices"]),
+        )
+        for name, values in data["arguments"].items()
+    }
+    known = {key: data[key] for key in ("name", "definition", "is_class", "description")}
+    return Entry(**known, arguments=arguments)

@@ -1,0 +1,287 @@
+"""A Spec in, the catalog's entry for it and for every object inside it out, or what is wrong.
+
+What is known of Keras's objects without Keras stands here, once: which kind of object an argument
+takes, which objects tftrain refuses, what a function's arguments are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from tftrain.config import catalog
+from tftrain.config.catalog import Argument, Entry
+from tftrain.config.losses import by_shapes
+from tftrain.config.schema import Model, Spec, Training, spec_of
+from tftrain.config.text import Place, Source
+from tftrain.errors import ConfigError, Problem, did_you_mean
+
+_REFUSED = {
+    "TFSMLayer": "it runs a program from a file",
+    "Lambda": "it runs Python code",
+    "JaxLayer": "it runs Python code",
+    "FlaxLayer": "it runs Python code",
+    "TorchModuleWrapper": "it runs Python code",
+    "LambdaCallback": "it runs Python code",
+    "CallbackList": "name the callbacks themselves, one by one",
+    "RemoteMonitor": "it sends what it sees to a server; CSVLogger writes it to a file",
+    "Mean": "it averages one thing and compares no outputs with labels",
+    "Sum": "it adds up one thing and compares no outputs with labels",
+}
+# What kind of object an argument takes, by the end of its name.
+_ARGUMENTS: dict[str, tuple[str, ...]] = {
+    "exclude_layers": (),  # Muon's: patterns of names
+    "initializer": ("initializer",),
+    "regularizer": ("regularizer",),
+    "constraint": ("constraint",),
+    "activation": ("activation", "layer"),
+    "layer": ("layer",),
+    "layers": ("layer",),
+    "cell": ("layer",),
+    "cells": ("layer",),
+    "optimizer": ("optimizer",),
+    "optimizer_map": ("optimizer map",),
+    "learning_rate": ("schedule",),
+    "schedule": ("schedule",),
+    "fn": ("loss", "metric"),
+}
+_METRIC_ARGUMENTS = ("name", "dtype")  # of a function among the metrics, as Keras wraps it
+_ANYTHING = Argument(required=False, default=None, description="", types=(), choices=())
+_TYPES: dict[str, type] = {"bool": bool, "int": int, "float": float, "str": str}
+_WORDS = {"bool": "true or false", "int": "a whole number", "float": "a number", "str": "a text"}
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """A Keras object as the catalog knows it, not yet made.
+
+    Args:
+        kind: `layer`, `loss`, ...
+        entry: the catalog's.
+        arguments: those given, by name; an object in them is a Resolved itself, a list is a list.
+        path: where it stands in the config.
+    """
+
+    kind: str
+    entry: Entry
+    arguments: Mapping[str, Any]
+    path: Place
+
+    @property
+    def name(self) -> str:
+        """Keras's name of the object."""
+        return self.entry.name
+
+    @property
+    def package(self) -> str:
+        """The module of `keras` that exports it."""
+        return catalog.PACKAGES[self.kind]
+
+    @property
+    def takes(self) -> tuple[str, ...]:
+        """The arguments it can be given."""
+        wrapped = self.kind == "metric" and not self.entry.is_class
+        return (*self.entry.arguments, *(_METRIC_ARGUMENTS if wrapped else ()))
+
+    def get(self, argument: str) -> Any:
+        """An argument's value: as given, or Keras's default."""
+        if argument in self.arguments:
+            return self.arguments[argument]
+        known = self.entry.arguments.get(argument)
+        return None if known is None else known.default
+
+
+def resolve(kind: str, spec: Spec, path: Place, source: Source) -> Resolved:
+    """What a spec names.
+
+    Args:
+        kind: `layer`, `loss`, `metric`, `optimizer`, `callback` or one that stands in arguments.
+        spec: its name and arguments.
+        path: where the spec stands in the config.
+        source: for the place of a fault.
+
+    Raises:
+        ConfigError: with every unknown name, every argument that is unknown or missing, and every
+            value that its argument doesn't take.
+    """
+    return _Resolver(source).resolve((kind,), spec, path)
+
+
+def faults(model: Model | None, training: Training | None, source: Source) -> list[Problem]:
+    """What is wrong with the Keras objects of a config, sections that aren't valid left out."""
+    resolver = _Resolver(source)
+    problems: list[Problem] = []
+    for kind, spec, path in _objects(model, training):
+        if by_shapes(spec):
+            problems += resolver.unknown(spec, path, ("name",))
+        else:
+            collect(problems, partial(resolver.resolve, (kind,), spec, path))
+    return problems
+
+
+def _objects(model: Model | None, training: Training | None) -> Iterator[tuple[str, Spec, Place]]:
+    for place, spec in enumerate(model.layers if model else ()):
+        yield "layer", spec, ("model", "layers", place)
+    if training:
+        yield "loss", training.loss, ("training", "loss")
+        yield "optimizer", training.optimizer, ("training", "optimizer")
+        for section, place, _ in training.metric_names():
+            yield "metric", getattr(training, section)[place], ("training", section, place)
+        for place, spec in enumerate(training.callbacks):
+            yield "callback", spec, ("training", "callbacks", place)
+
+
+def collect(problems: list[Problem], construct: Callable[[], Any]) -> Any:
+    """What `construct` makes; where it raises a ConfigError, None, and its problems are kept."""
+    try:
+        return construct()
+    except ConfigError as error:
+        problems += error.problems
+        return None
+
+
+class _Resolver:
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.catalog = catalog.load()
+
+    def resolve(self, kinds: tuple[str, ...], spec: Spec, path: Place) -> Resolved:
+        for kind in kinds:
+            entry = self.catalog.find(kind, spec.name)
+            if entry is None:
+                continue
+            if entry.name in _REFUSED:
+                message = f"`{entry.name}`: {_REFUSED[entry.name]}"
+                raise ConfigError(self.source.problem(path, "K001", message))
+            if entry.is_class:
+                return self._object(kind, entry, spec, path, entry.arguments)
+            return self._function(kind, entry, spec, path)
+        known = self.catalog.names(kinds)
+        capital = spec.name[:1].isupper()  # of `relu` and `ReLU`, the one written alike: the last
+        near = did_you_mean(
+            spec.name, sorted(known, key=lambda name: name[:1].isupper() == capital)
+        )
+        message = f"Keras has no {' or '.join(kinds)} called `{spec.name}`{near}"
+        raise ConfigError(self.source.problem(path, "K001", message))
+
+    def _object(
+        self,
+        kind: str,
+        entry: Entry,
+        spec: Spec,
+        path: Place,
+        accepted: Mapping[str, Argument],
+    ) -> Resolved:
+        """The object, once every argument given is one it takes and none is missing."""
+        own = (*path, spec.name)
+        problems = self.unknown(spec, path, accepted)
+        needed = [name for name, argument in entry.arguments.items() if argument.required]
+        missing = [f"`{name}`" for name in needed if name not in spec.arguments]
+        if missing:
+            message = f"`{spec.name}` needs {' and '.join(missing)}"
+            problems.append(self.source.problem(path, "K003", message))
+        arguments = {
+            name: collect(
+                problems, partial(self._value, name, value, (*own, name), accepted.get(name))
+            )
+            for name, value in spec.arguments.items()
+        }
+        if problems:
+            raise ConfigError(problems)
+        return Resolved(kind, entry, arguments, path)
+
+    def _function(self, kind: str, entry: Entry, spec: Spec, path: Place) -> Resolved:
+        """A function as it is; with arguments, the class of its name where that takes them."""
+        twin_kind, twin = self._class_of(entry, kind)
+        taken = twin.arguments if twin else {}
+        own = {} if kind == "loss" else dict(entry.arguments)
+        if kind == "metric":
+            own |= dict.fromkeys(_METRIC_ARGUMENTS, _ANYTHING)
+        accepted = own | dict(taken)
+        needed = any(argument.required for argument in entry.arguments.values())
+        if twin and (spec.arguments or needed) and set(spec.arguments) <= set(taken):
+            return self._object(twin_kind, twin, spec, path, accepted)
+        return self._object(kind, entry, spec, path, accepted)
+
+    def _class_of(self, entry: Entry, kind: str) -> tuple[str, Entry | None]:
+        """The class that does what a function does: one that anyone can load, `Activation` not."""
+        kind = "layer" if kind == "activation" else kind
+        wanted = entry.name.replace("_", "")
+        classes = self.catalog.objects[kind].values()
+        found = (one for one in classes if one.is_class and one.name.lower() == wanted)
+        return kind, next(found, None)
+
+    def unknown(self, spec: Spec, path: Place, accepted: Iterable[str]) -> list[Problem]:
+        """The arguments given that are none of the accepted ones."""
+        problems = []
+        for argument in spec.arguments:
+            if argument not in accepted:
+                near = did_you_mean(argument, accepted)
+                near = near or f"; it takes {', '.join(accepted) or 'none'}"
+                message = f"`{spec.name}` has no argument `{argument}`{near}"
+                place = (*path, spec.name, argument)
+                problems.append(self.source.problem(place, "K002", message, key=True))
+        return problems
+
+    def _value(self, name: str, value: Any, path: Place, argument: Argument | None) -> Any:
+        """An argument's value, the objects in it resolved."""
+        kinds = next((kinds for end, kinds in _ARGUMENTS.items() if _ends(name, end)), ())
+        if isinstance(value, tuple):
+            return self._each(((place, name, item) for place, item in enumerate(value)), path)
+        if isinstance(value, str) and kinds:
+            return self.resolve(kinds, spec_of(value), path)
+        if not isinstance(value, Mapping):
+            self._check(name, value, path, argument)
+            return value
+        if name == "optimizer_map" and "OptimizerMap" not in value:  # patterns to optimizers
+            items = self._each(((key, "optimizer", item) for key, item in value.items()), path)
+            return dict(zip(value, items, strict=True))
+        spec = _as_spec(value)
+        if spec is None and (kinds or "class_name" in value):  # Keras would make what that names
+            message = f"`{name}`: expected a Keras name or a mapping of it to its arguments"
+            raise ConfigError(self.source.problem(path, "C015", message))
+        if spec is not None and (kinds or spec.name in self.catalog.names(catalog.KINDS)):
+            return self.resolve(kinds or catalog.KINDS, spec, path)
+        items = self._each(((key, key, item) for key, item in value.items()), path)
+        return dict(zip(value, items, strict=True))
+
+    def _each(self, items: Iterable[tuple[Any, str, Any]], path: Place) -> list[Any]:
+        """The values of a list or a mapping, from the place, the name and the value of each."""
+        problems: list[Problem] = []
+        made = [
+            collect(problems, partial(self._value, name, value, (*path, place), None))
+            for place, name, value in items
+        ]
+        if problems:
+            raise ConfigError(problems)
+        return made
+
+    def _check(self, name: str, value: Any, path: Place, argument: Argument | None) -> None:
+        """A value of the type, and among the words, that Keras's docstring tells."""
+        if argument is None or value is None:
+            return
+        wanted = argument.types
+        fits = type(value) in [_TYPES[one] for one in wanted]
+        message = None
+        if wanted and not fits:
+            message = f"`{name}`: expected {_WORDS[wanted[-1]]}, got {value!r}"
+        elif argument.choices and str(value).casefold() not in argument.choices:
+            near = did_you_mean(str(value), argument.choices)
+            message = f"`{name}`: expected {' or '.join(argument.choices)}, got {value!r}{near}"
+        if message:
+            raise ConfigError(self.source.problem(path, "K007", message))
+
+
+def _ends(name: str, end: str) -> bool:
+    return name == end or name.endswith(f"_{end}")
+
+
+def _as_spec(value: Mapping[str, Any]) -> Spec | None:
+    if len(value) != 1:
+        return None
+    ((name, arguments),) = value.items()
+    if arguments is None or isinstance(arguments, Mapping):
+        return Spec(name, arguments or {})
+    return None

@@ -1,0 +1,137 @@
+"""The catalog, read from Keras's source, against the Keras that is really imported."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import json
+
+import pytest
+
+from tftrain.config import catalog
+
+pytestmark = pytest.mark.usefixtures("tensorflow")
+
+MODULES = {
+    "layer": "layers",
+    "activation": "activations",
+    "initializer": "initializers",
+    "regularizer": "regularizers",
+    "constraint": "constraints",
+    "loss": "losses",
+    "metric": "metrics",
+    "optimizer": "optimizers",
+    "schedule": "optimizers.schedules",
+    "callback": "callbacks",
+}
+# what Keras knows by name and yet is none of a kind: bases and helpers
+NO_OBJECTS = {*catalog._BASES.values(), "LossFunctionWrapper", "OptimizerMap", "Identity"}  # noqa: SLF001 - the bases
+
+
+@pytest.fixture(scope="module")
+def read():
+    return catalog.read(catalog._folder_of_keras())  # noqa: SLF001 - not from the cache
+
+
+def module_of(kind):
+    from tftrain.backend import keras
+
+    module = keras
+    for part in MODULES[kind].split("."):
+        module = getattr(module, part)
+    return module
+
+
+def public(kind):
+    """What the imported Keras exports of a kind, by name."""
+    module = module_of(kind)
+    base = getattr(module, catalog._BASES.get(kind, ""), None)  # noqa: SLF001
+    found = {}
+    for name in dir(module):
+        value = getattr(module, name)
+        if name.startswith("_") or name in ("get", "serialize", "deserialize"):
+            continue
+        is_class = inspect.isclass(value) and base and issubclass(value, base) and value is not base
+        if is_class or (kind in ("activation", "loss", "metric") and inspect.isfunction(value)):
+            found[name] = value
+    return found
+
+
+def parameters(value, kind):
+    """Every argument's default by name, a class's bases' too where it passes them on.
+
+    Left out are the tensors that a function gets, and what a class must itself hand to its base.
+    """
+    if inspect.isfunction(value):
+        tensors = 1 if kind == "activation" else 2
+        pairs = list(inspect.signature(value).parameters.items())[tensors:]
+        return {name: parameter.default for name, parameter in pairs}
+    accepted = {}
+    for base in value.__mro__:
+        if "__init__" not in vars(base) or base is object:
+            continue
+        signature = inspect.signature(vars(base)["__init__"]).parameters.values()
+        named = [p for p in list(signature)[1:] if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
+        for parameter in named:
+            if base is value or parameter.default is not parameter.empty:
+                accepted.setdefault(parameter.name, parameter.default)
+        if all(parameter.kind != parameter.VAR_KEYWORD for parameter in signature):
+            break
+    return accepted
+
+
+@pytest.mark.parametrize("kind", MODULES)
+def test_every_public_object_is_there_and_no_other(kind, read):
+    assert set(read.objects[kind]) == set(public(kind))
+
+
+@pytest.mark.parametrize("kind", MODULES)
+def test_every_argument_and_default_is_keras_s(kind, read):
+    differences = []
+    for name, value in public(kind).items():
+        entry = read.objects[kind][name]
+        wanted = parameters(value, kind)
+        if list(entry.arguments) != list(wanted):
+            differences.append((name, list(entry.arguments), list(wanted)))
+        for argument, default in wanted.items():
+            given = entry.arguments.get(argument)
+            required = default is inspect.Parameter.empty
+            if (
+                given is None
+                or given.required != required
+                or (not required and given.default != default)
+            ):
+                differences.append((name, argument, given, default))
+    assert differences == []
+
+
+@pytest.mark.parametrize("kind", [k for k in MODULES if k not in ("layer", "schedule", "callback")])
+def test_short_names_mean_what_keras_takes_them_for(kind, read):
+    known = importlib.import_module(f"keras.src.{MODULES[kind]}").ALL_OBJECTS_DICT
+    assert read.short[kind].items() <= {s: o.__name__ for s, o in known.items()}.items()
+    unreachable = {known[name].__name__ for name in known if read.find(kind, name) is None}
+    assert unreachable <= NO_OBJECTS
+
+
+def test_what_is_cached_is_what_was_read(read, tmp_path, monkeypatch):
+    import platformdirs
+
+    monkeypatch.setattr(platformdirs, "user_cache_dir", lambda *_, **__: str(tmp_path / "c"))
+    load = catalog.load.__wrapped__
+    assert json.dumps(_plain(load())) == json.dumps(_plain(read))
+    (file,) = (tmp_path / "c").iterdir()
+    monkeypatch.setattr(catalog, "read", lambda _root: pytest.fail("the cache was not used"))
+    assert _plain(load()) == _plain(read)
+    whole = file.read_bytes()
+    monkeypatch.undo()
+    monkeypatch.setattr(platformdirs, "user_cache_dir", lambda *_, **__: str(tmp_path / "c"))
+    for damaged in (b"", whole[:-9], b"[]", b"{}", whole.replace(b'"Dense"', b'"D"', 1)[:99]):
+        file.write_bytes(damaged)
+        assert _plain(load()) == _plain(read)
+        assert file.read_bytes() == whole
+
+
+def _plain(value):
+    from dataclasses import asdict
+
+    return json.loads(json.dumps(asdict(value)))
