@@ -164,7 +164,7 @@ def _assemble(layers: list[Any], shape: tuple[int, ...], source: Source) -> Any:
 
 def _loss(config: Config, source: Source) -> Any:
     spec = config.training.loss
-    if by_shapes(spec):
+    if by_shapes("loss", spec):
         return spec.name  # Keras chooses by the shapes, and by this word only
     return make("loss", spec, ("training", "loss"), source)
 
@@ -180,7 +180,7 @@ def _metrics(
     logits = bool(config.training.loss.arguments.get("from_logits"))
     for section, place, name in config.training.metric_names():
         spec = getattr(config.training, section)[place]
-        if by_shapes(spec):
+        if by_shapes("metric", spec):
             if shapes is not None:
                 made[section].append(_accuracy(config, name, *shapes))
             continue

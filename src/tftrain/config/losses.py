@@ -22,6 +22,9 @@ _FAMILIES: dict[str, Family] = {
     "crossentropy": "crossentropy",
     "ce": "crossentropy",
 }
+ACCURACY = ("accuracy", "acc")
+# by kind, the words that stand for one loss or metric or another
+BY_SHAPES = {"loss": ("crossentropy", "ce"), "metric": (*ACCURACY, "crossentropy", "ce")}
 
 
 def family(loss: Spec) -> Family:
@@ -34,10 +37,10 @@ def family(loss: Spec) -> Family:
     return _FAMILIES.get(loss.name.replace("_", "").lower(), "numbers")
 
 
-def by_shapes(spec: Spec) -> bool:
+def by_shapes(kind: str, spec: Spec) -> bool:
     """Whether the shapes of outputs and labels decide which loss or metric a word stands for."""
-    word = spec.name in ("crossentropy", "ce") and not spec.arguments
-    return word or spec.name in ("accuracy", "acc")
+    word = spec.name in BY_SHAPES.get(kind, ())
+    return word and (spec.name in ACCURACY or not spec.arguments)
 
 
 def outputs(loss: Spec) -> Literal["probabilities", "logits", "margins"]:

@@ -12,13 +12,13 @@ from functools import partial
 from typing import Any
 
 from tftrain.config import catalog
-from tftrain.config.catalog import Argument, Entry
+from tftrain.config.catalog import Argument, Catalog, Entry
 from tftrain.config.losses import by_shapes
-from tftrain.config.schema import Model, Spec, Training, spec_of
+from tftrain.config.schema import Model, Spec, Training
 from tftrain.config.text import Place, Source
 from tftrain.errors import ConfigError, Problem, did_you_mean
 
-_REFUSED = {
+REFUSED = {
     "TFSMLayer": "it runs a program from a file",
     "Lambda": "it runs Python code",
     "JaxLayer": "it runs Python code",
@@ -30,8 +30,8 @@ _REFUSED = {
     "Mean": "it averages one thing and compares no outputs with labels",
     "Sum": "it adds up one thing and compares no outputs with labels",
 }
-# What kind of object an argument takes, by the end of its name.
-_ARGUMENTS: dict[str, tuple[str, ...]] = {
+# What kind of object an argument takes, by the end of its name; the first that fits.
+ARGUMENTS: dict[str, tuple[str, ...]] = {
     "exclude_layers": (),  # Muon's: patterns of names
     "initializer": ("initializer",),
     "regularizer": ("regularizer",),
@@ -114,7 +114,7 @@ def faults(model: Model | None, training: Training | None, source: Source) -> li
     resolver = _Resolver(source)
     problems: list[Problem] = []
     for kind, spec, path in _objects(model, training):
-        if by_shapes(spec):
+        if by_shapes(kind, spec):
             problems += resolver.unknown(spec, path, ("name",))
         else:
             collect(problems, partial(resolver.resolve, (kind,), spec, path))
@@ -152,11 +152,12 @@ class _Resolver:
             entry = self.catalog.find(kind, spec.name)
             if entry is None:
                 continue
-            if entry.name in _REFUSED:
-                message = f"`{entry.name}`: {_REFUSED[entry.name]}"
+            if entry.name in REFUSED:
+                message = f"`{entry.name}`: {REFUSED[entry.name]}"
                 raise ConfigError(self.source.problem(path, "K001", message))
             if entry.is_class:
-                return self._object(kind, entry, spec, path, entry.arguments)
+                accepted = accepted_by(self.catalog, kind, entry)
+                return self._object(kind, entry, spec, path, accepted)
             return self._function(kind, entry, spec, path)
         known = self.catalog.names(kinds)
         capital = spec.name[:1].isupper()  # of `relu` and `ReLU`, the one written alike: the last
@@ -194,24 +195,13 @@ class _Resolver:
 
     def _function(self, kind: str, entry: Entry, spec: Spec, path: Place) -> Resolved:
         """A function as it is; with arguments, the class of its name where that takes them."""
-        twin_kind, twin = self._class_of(entry, kind)
+        twin_kind, twin = class_of(self.catalog, kind, entry)
         taken = twin.arguments if twin else {}
-        own = {} if kind == "loss" else dict(entry.arguments)
-        if kind == "metric":
-            own |= dict.fromkeys(_METRIC_ARGUMENTS, _ANYTHING)
-        accepted = own | dict(taken)
+        accepted = accepted_by(self.catalog, kind, entry)
         needed = any(argument.required for argument in entry.arguments.values())
         if twin and (spec.arguments or needed) and set(spec.arguments) <= set(taken):
             return self._object(twin_kind, twin, spec, path, accepted)
         return self._object(kind, entry, spec, path, accepted)
-
-    def _class_of(self, entry: Entry, kind: str) -> tuple[str, Entry | None]:
-        """The class that does what a function does: one that anyone can load, `Activation` not."""
-        kind = "layer" if kind == "activation" else kind
-        wanted = entry.name.replace("_", "")
-        classes = self.catalog.objects[kind].values()
-        found = (one for one in classes if one.is_class and one.name.lower() == wanted)
-        return kind, next(found, None)
 
     def unknown(self, spec: Spec, path: Place, accepted: Iterable[str]) -> list[Problem]:
         """The arguments given that are none of the accepted ones."""
@@ -227,12 +217,13 @@ class _Resolver:
 
     def _value(self, name: str, value: Any, path: Place, argument: Argument | None) -> Any:
         """An argument's value, the objects in it resolved."""
-        kinds = next((kinds for end, kinds in _ARGUMENTS.items() if _ends(name, end)), ())
+        kinds = kinds_in(name)
         if isinstance(value, tuple):
             return self._each(((place, name, item) for place, item in enumerate(value)), path)
         if isinstance(value, str) and kinds:
-            return self.resolve(kinds, spec_of(value), path)
-        if not isinstance(value, Mapping):
+            return self.resolve(kinds, Spec(value, {}), path)
+        plain = argument is not None and argument.types and not kinds
+        if plain or not isinstance(value, Mapping):
             self._check(name, value, path, argument)
             return value
         if name == "optimizer_map" and "OptimizerMap" not in value:  # patterns to optimizers
@@ -266,12 +257,38 @@ class _Resolver:
         fits = type(value) in [_TYPES[one] for one in wanted]
         message = None
         if wanted and not fits:
-            message = f"`{name}`: expected {_WORDS[wanted[-1]]}, got {value!r}"
+            got = "a mapping" if isinstance(value, Mapping) else repr(value)
+            message = f"`{name}`: expected {_WORDS[wanted[-1]]}, got {got}"
         elif argument.choices and str(value).casefold() not in argument.choices:
             near = did_you_mean(str(value), argument.choices)
             message = f"`{name}`: expected {' or '.join(argument.choices)}, got {value!r}{near}"
         if message:
             raise ConfigError(self.source.problem(path, "K007", message))
+
+
+def class_of(known: Catalog, kind: str, entry: Entry) -> tuple[str, Entry | None]:
+    """The class that does what a function does: one that anyone can load, `Activation` not."""
+    kind = "layer" if kind == "activation" else kind
+    wanted = entry.name.replace("_", "")
+    classes = known.objects[kind].values()
+    found = (one for one in classes if one.is_class and one.name.lower() == wanted)
+    return kind, next(found, None)
+
+
+def accepted_by(known: Catalog, kind: str, entry: Entry) -> Mapping[str, Argument]:
+    """The arguments that an object of a kind can be given in a config."""
+    if entry.is_class:
+        return entry.arguments
+    own = {} if kind == "loss" else dict(entry.arguments)
+    if kind == "metric":
+        own |= dict.fromkeys(_METRIC_ARGUMENTS, _ANYTHING)
+    _, twin = class_of(known, kind, entry)
+    return own | dict(twin.arguments if twin else {})
+
+
+def kinds_in(argument: str) -> tuple[str, ...]:
+    """The kinds of object that an argument of that name takes."""
+    return next((kinds for end, kinds in ARGUMENTS.items() if _ends(argument, end)), ())
 
 
 def _ends(name: str, end: str) -> bool:
