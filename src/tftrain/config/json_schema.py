@@ -23,6 +23,7 @@ _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _DESCRIPTION = "One reproducible Keras training run: data, network and training. Keras {version}."
 _EXTENDS = {
     "type": "string",
+    "minLength": 1,
     "description": "Another config, by its path from this one's folder, whose values hold where "
     "this one is silent.",
 }
