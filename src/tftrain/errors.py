@@ -44,6 +44,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "C023": "a weight for a class that isn't there",
         "C024": "names of arrays where there is no .npz file",
         "C030": "a requirement without the form METRIC>=X, or of an unknown metric",
+        "C031": "a name that is given to a command and known to none: of a template, of a code",
         "D001": "a data file is missing",
         "D002": "a data file can't be read",
         "D003": "an array is missing, or labels are",

@@ -1,0 +1,82 @@
+"""The configs that come with tftrain: listed, and written out for a user to change."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+from tftrain import files
+from tftrain.errors import Mark, Problem, RunError, TftrainError, did_you_mean, listed
+
+SUFFIXES = (".yaml", ".yml")
+_PACKAGED = Path(__file__).with_name("templates")
+_CHECKED_OUT = Path(__file__).parents[2] / "configs"
+_COMMAND = re.compile(r"^(#\s+tftrain fit )configs/\w+\.yaml", re.MULTILINE)
+_OTHER = re.compile(r"\bconfigs/(\w+)\.yaml")
+_NAME = re.compile(r"^name: .*\n", re.MULTILINE)
+
+
+def templates() -> list[tuple[str, str]]:
+    """Every template's name, and the sentence that says what it is for."""
+    return [(name, _purpose(path)) for name, path in _paths().items()]
+
+
+def write(name: str, path: Path) -> Path:
+    """Writes a template as a config of the user's own.
+
+    Args:
+        name: one of `templates()`.
+        path: the file to write, or a folder for `NAME.yaml` in it.
+
+    Returns:
+        The file. The commands in its comments name it, and its runs are named after it.
+
+    Raises:
+        TftrainError: when there is no such template.
+        RunError: when there is such a file already, or it can't be written.
+    """
+    known = _paths()
+    if name not in known:
+        near = did_you_mean(name, known) or f"; there are {listed(known)}"
+        raise TftrainError(Problem(Mark(name), "C031", f"no template is called so{near}"))
+    try:
+        return _create(path / f"{name}.yaml" if path.is_dir() else path, known[name])
+    except OSError as error:
+        raise _refusal(path, f"can't be written: {error.strerror or error}") from None
+
+
+def _create(path: Path, template: Path) -> Path:
+    if not str(path).isprintable():
+        raise _refusal(path, "expected a path of printable characters")
+    if path.exists() or path.is_symlink():
+        raise _refusal(path, "is there already: give another path, or remove it first")
+    if not path.parent.is_dir():
+        raise _refusal(path, f"no folder `{path.parent}`: make it first")
+    files.require_writable(path, SUFFIXES)
+    text = _personal(template.read_text("utf-8"), path)
+    with path.open("x", encoding="utf-8", newline="\n") as file:
+        file.write(text)
+    return path
+
+
+def _paths() -> dict[str, Path]:
+    """The templates' files by name: part of the package, or of the checkout that it lies in."""
+    folder = _PACKAGED if _PACKAGED.is_dir() else _CHECKED_OUT
+    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+
+
+def _purpose(path: Path) -> str:
+    return path.read_text("utf-8").partition("\n")[0].removeprefix("# ")
+
+
+def _personal(text: str, path: Path) -> str:
+    """A template's text with the new file's path in its commands, and without a name of its own."""
+    command = shlex.quote(path.as_posix())
+    text = _COMMAND.sub(lambda found: found[1] + command, text)
+    text = _OTHER.sub(r"the template \1", text)
+    return _NAME.sub("", text, count=1)  # without one, a config is called as its file
+
+
+def _refusal(path: Path, message: str) -> RunError:
+    return RunError(Problem(Mark(str(path)), "R003", message))
