@@ -18,7 +18,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from tftrain import config, errors, runs
+from tftrain import config, errors, pages, runs
 from tftrain.cli import app
 from tftrain.config import schema
 
@@ -67,7 +67,8 @@ Any key can be set on the command line by its dotted path and a YAML value: `tra
 `model.layers.0.Dense.units=50`. Later ones win, and all of them beat the file."""
 ERRORS = """\
 An error reads `PATH:LINE:COLUMN: error[CODE]: MESSAGE`. All that can be found at once is told at
-once."""
+once. A code leads to its page: what it is, why it matters, a wrong and a right example."""
+CODES_PAGE = "../src/tftrain/codes.md"
 
 
 def reference() -> str:
@@ -88,9 +89,17 @@ def reference() -> str:
         _table(["code", "means"], ([str(code), text] for code, text in errors.EXIT_CODES.items())),
         "## Error codes",
         ERRORS,
-        _table(["code", "means"], ([f"`{code}`", text] for code, text in errors.CODES.items())),
+        _table(["code", "means"], _codes()),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _codes() -> Iterator[list[str]]:
+    """Every code, linked to its page where that is a section of codes.md, and what it means."""
+    written = pages.sections()
+    for code, text in errors.CODES.items():
+        shown = f"[`{code}`]({CODES_PAGE}#{code.lower()})" if code in written else f"`{code}`"
+        yield [shown, text]
 
 
 def _section(path: str, section: type[BaseModel]) -> Iterator[str]:
