@@ -18,6 +18,7 @@ from tftrain.config import (
     collect,
     family,
     outputs,
+    outputs_fault,
     resolve,
     snake_case,
 )
@@ -27,7 +28,6 @@ from tftrain.objects import build as made
 from tftrain.objects import first_line, make
 
 Shape = tuple[int | None, ...]
-_FREE = ("CTC", "ctc", "Circle", "circle")  # labels of a shape of their own
 
 
 def build(config: Config, source: Source, form: Form) -> Any:
@@ -204,19 +204,9 @@ def _accuracy(config: Config, name: str, output: Shape, labels: Shape) -> Any:
 
 def _check_output(config: Config, source: Source, output: Shape, form: Form) -> None:
     """Outputs and labels of shapes that mean the same: Keras stretches one over the other."""
-    loss, labels = config.training.loss, form.labels
-    if loss.name in _FREE:
-        return
-    by_shape = family(loss) == "crossentropy" and not labels and output != (1,)
-    if family(loss) == "sparse" or by_shape:
-        needed = len(form.classes or ())
-        fits = len(output) == 1 and (output[0] or 0) >= needed
-        wanted = f"({needed},), one for each class"
-    else:
-        fits = output == (labels or (1,))
-        wanted = f"{labels or (1,)}, as the labels"
-    if not fits:
-        message = f"the network's outputs have shape {output} a row; expected {wanted}"
+    classes = len(form.classes or ())
+    message = outputs_fault(config.training.loss, output, classes, form.labels)
+    if message:
         path = ("model", "layers", len(config.model.layers) - 1)
         raise ConfigError(source.problem(path, "K005", message))
 

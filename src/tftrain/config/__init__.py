@@ -3,7 +3,7 @@
 from tftrain.config.checks import CALLBACK_PATHS, class_name, monitors
 from tftrain.config.dump import resolved
 from tftrain.config.load import load
-from tftrain.config.losses import Family, by_shapes, family, outputs
+from tftrain.config.losses import Family, by_shapes, family, outputs, outputs_fault
 from tftrain.config.resolve import Resolved, collect, resolve
 from tftrain.config.schema import (
     ARRAY_SUFFIXES,
@@ -42,6 +42,7 @@ __all__ = [
     "load",
     "monitors",
     "outputs",
+    "outputs_fault",
     "resolve",
     "resolved",
     "snake_case",

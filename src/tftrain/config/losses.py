@@ -26,6 +26,8 @@ ACCURACY = ("accuracy", "acc")
 # by kind, the words that stand for one loss or metric or another
 BY_SHAPES = {"loss": ("crossentropy", "ce"), "metric": (*ACCURACY, "crossentropy", "ce")}
 
+_FREE = ("CTC", "ctc", "Circle", "circle")  # labels of a shape of their own
+
 
 def family(loss: Spec) -> Family:
     """What kind of labels a loss takes.
@@ -35,6 +37,34 @@ def family(loss: Spec) -> Family:
         rows of 0 and 1; `crossentropy`: whichever of these the labels are; `numbers`: any.
     """
     return _FAMILIES.get(loss.name.replace("_", "").lower(), "numbers")
+
+
+def outputs_fault(
+    loss: Spec, output: tuple[int | None, ...], classes: int, labels: tuple[int, ...]
+) -> str | None:
+    """Why a network's outputs and the labels aren't of shapes that mean the same.
+
+    Keras itself would stretch one over the other.
+
+    Args:
+        loss: that compares them.
+        output: one row's shape, without the batch.
+        classes: how many; 0 where the labels are numbers.
+        labels: one label's shape, () for a number.
+
+    Returns:
+        What is there and what is expected, or None where they fit.
+    """
+    if loss.name in _FREE:
+        return None
+    by_shape = family(loss) == "crossentropy" and not labels and output != (1,)
+    if family(loss) == "sparse" or by_shape:
+        fits = len(output) == 1 and (output[0] or 0) >= classes
+        wanted = f"({classes},), one for each class"
+    else:
+        fits = output == (labels or (1,))
+        wanted = f"{labels or (1,)}, as the labels"
+    return None if fits else f"the network's outputs have shape {output} a row; expected {wanted}"
 
 
 def by_shapes(kind: str, spec: Spec) -> bool:
