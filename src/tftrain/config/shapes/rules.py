@@ -1,0 +1,96 @@
+"""For each of Keras's layers: the shape and the parameters that follow from a row's shape.
+
+A rule is a small function for a family of layers, found by the layer's name in `RULES`. It follows
+the layer's `build`, `compute_output_shape` and `call` in keras/src/layers, and refuses what one of
+them refuses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from tftrain.config.resolve import Resolved
+from tftrain.config.shapes import layers, nested, space
+from tftrain.config.shapes.arguments import Output, Shape
+
+# A layer, the shape of its rows, and the rule of rules: for the layers inside it.
+Rule = Callable[[Resolved, Shape, Callable[[Resolved, Shape], Output]], Output]
+_Plain = Callable[[Resolved, Shape], Output]
+
+
+def _alone(rule: _Plain) -> Rule:
+    """A rule of a layer with none inside."""
+    return lambda layer, shape, _inner: rule(layer, shape)
+
+
+def _family(name: str, rule: Callable[..., Output], most: int = 3) -> dict[str, Rule]:
+    """The layers of one family for 1 to `most` directions: `MaxPooling1D`, ..."""
+    return {name.format(n): _alone(partial(rule, directions=n)) for n in range(1, most + 1)}
+
+
+_ALONE: Mapping[_Plain, tuple[str, ...]] = {
+    layers.same: ("Activation", "ActivityRegularization", "ELU", "Identity", "Masking"),
+    layers.activation: ("LeakyReLU", "ReLU"),
+    layers.softmax: ("Softmax", "UnitNormalization"),
+    layers.prelu: ("PReLU",),
+    layers.noise: ("AlphaDropout", "Dropout", "GaussianDropout"),
+    layers.dense: ("Dense",),
+    layers.embedding: ("Embedding",),
+    layers.flatten: ("Flatten",),
+    layers.reshape: ("Reshape",),
+    layers.permute: ("Permute",),
+    layers.repeat: ("RepeatVector",),
+    layers.batch_normalization: ("BatchNormalization",),
+    layers.layer_normalization: ("LayerNormalization",),
+    layers.rms_normalization: ("RMSNormalization",),
+    layers.group_normalization: ("GroupNormalization",),
+    layers.normalization: ("Normalization",),
+    layers.rescaling: ("Rescaling",),
+    layers.discretization: ("Discretization",),
+    layers.category_encoding: ("CategoryEncoding",),
+    layers.resized: ("CenterCrop", "Resizing"),
+    layers.image: (
+        *("AugMix", "AutoContrast", "CutMix", "MixUp", "RandAugment", "RandomBrightness"),
+        *("RandomColorJitter", "RandomContrast", "RandomElasticTransform", "RandomErasing"),
+        *("RandomFlip", "RandomGaussianBlur", "RandomGrayscale", "RandomHue", "RandomInvert"),
+        *("RandomPerspective", "RandomPosterization", "RandomRotation", "RandomSaturation"),
+        *("RandomSharpness", "RandomShear", "RandomTranslation", "RandomZoom", "Solarization"),
+    ),
+    nested.recurrent: ("GRU", "LSTM", "SimpleRNN"),
+    nested.rnn: ("RNN",),
+    layers.one_path: (
+        *("Add", "Average", "Concatenate", "Dot", "Maximum", "Minimum", "Multiply", "Subtract"),
+    ),
+}
+RULES: Mapping[str, Rule] = {
+    **{name: _alone(rule) for rule, names in _ALONE.items() for name in names},
+    "GaussianNoise": _alone(partial(layers.noise, argument="stddev")),
+    **_family("SpatialDropout{}D", layers.noise),
+    **_family("Conv{}D", space.convolution),
+    **_family("Conv{}DTranspose", space.transposed),
+    **_family("SeparableConv{}D", space.separable, 2),
+    **_family("DepthwiseConv{}D", space.depthwise, 2),
+    **_family("MaxPooling{}D", space.pooling),
+    **_family("AveragePooling{}D", space.pooling),
+    **_family("GlobalMaxPooling{}D", space.global_pooling),
+    **_family("GlobalAveragePooling{}D", space.global_pooling),
+    **_family("AdaptiveMaxPooling{}D", space.adaptive_pooling),
+    **_family("AdaptiveAveragePooling{}D", space.adaptive_pooling),
+    **_family("Cropping{}D", space.cropping),
+    **_family("ZeroPadding{}D", space.padding),
+    **_family("UpSampling{}D", space.up_sampling),
+    **_family("ConvLSTM{}D", space.conv_lstm),
+    "Bidirectional": nested.bidirectional,
+    "TimeDistributed": nested.time_distributed,
+    "SpectralNormalization": nested.spectral,
+    "Pipeline": nested.pipeline,
+}
+WITHOUT_RULE = (
+    *("AdditiveAttention", "Attention", "GroupedQueryAttention", "MultiHeadAttention"),
+    *("EinsumDense", "ReversibleEmbedding", "Wrapper", "StackedRNNCells", *nested.CELLS),
+    *("HashedCrossing", "Hashing", "IntegerLookup", "StringLookup", "TextVectorization"),
+    *("MelSpectrogram", "STFTSpectrogram", "MaxNumBoundingBoxes", "Equalization"),
+    *("ContrastLimitedAdaptiveHistogramEqualization", "RandomColorDegeneration", "RandomCrop"),
+    *("FlaxLayer", "JaxLayer", "Lambda", "TFSMLayer", "TorchModuleWrapper"),  # refused
+)
