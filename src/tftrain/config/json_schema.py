@@ -15,6 +15,7 @@ from tftrain.config.catalog import Argument, Catalog, Entry
 from tftrain.config.losses import ACCURACY, BY_SHAPES
 from tftrain.config.resolve import ARGUMENTS, REFUSED, accepted_by, class_of, kinds_in
 from tftrain.config.schema import ARRAY_SUFFIXES, DATASETS, Config
+from tftrain.errors import CODES
 
 Schema = dict[str, Any]
 Kinds = tuple[str, ...]
@@ -38,6 +39,7 @@ _KEYS: Mapping[str, Kinds] = {  # of the sections, those that hold Keras objects
 _ENDS = "|".join(re.escape(suffix) for suffix in ARRAY_SUFFIXES)
 _ARRAY_FILE = {"type": "string", "pattern": rf"({_ENDS})$"}
 _NPY_FILE = {"type": "string", "pattern": r"\.npy$"}
+_LINT = {code: text for code, text in CODES.items() if code.startswith("N")}
 _TEXTS: Mapping[tuple[str, str], list[Schema]] = {  # what the checks of `schema` ask of a text
     ("Data", "source"): [{"enum": list(DATASETS)}, _ARRAY_FILE],
     ("Split", "validation"): [_ARRAY_FILE],
@@ -45,6 +47,7 @@ _TEXTS: Mapping[tuple[str, str], list[Schema]] = {  # what the checks of `schema
     ("Arrays", "x"): [_NPY_FILE],
     ("Arrays", "y"): [_NPY_FILE],
     ("Arrays", "sample_weight"): [_NPY_FILE],
+    ("Lint", "ignore"): [{"enum": list(_LINT), "enumDescriptions": list(_LINT.values())}],
 }
 _NOTES = ("description", "default")
 _ANY_SCALAR = ["string", "number", "boolean", "null"]
@@ -78,7 +81,7 @@ def json_schema() -> Schema:
         "title": "tftrain config",
         "description": _DESCRIPTION.format(version=known.version),
         "type": "object",
-        "properties": {"extends": _EXTENDS, **root["properties"]},
+        "properties": root["properties"] | {"extends": _EXTENDS},
         "additionalProperties": False,
         "if": {"not": {"required": ["extends"]}},
         "then": complete,
@@ -137,7 +140,7 @@ def _open(value: Schema, texts: list[Schema] | None = None) -> Schema:
     if value["type"] == "array":
         shortest = rules.pop("minLength", None)  # pydantic's word for a list that may be null
         fewest = {} if shortest is None else {"minItems": shortest}
-        return rules | fewest | {"items": _open(value["items"])}
+        return rules | fewest | {"items": _open(value["items"], texts)}
     if value["type"] == "object":
         return rules | {"additionalProperties": _open(value["additionalProperties"])}
     if rules == {"type": "string"}:
