@@ -22,11 +22,11 @@ RIGHT = {"layer": "Dense: {units: 1}", "loss": "bce", "optimizer": "adam"}
     [
         (
             {"layer": "Dense: {units: 1, kernel_initializer: ''}"},
-            "4:43: error[K001]: Keras has no initializer called ``",
+            "4:45: error[K001]: Keras has no initializer called ``",
         ),
         (
             {"layer": "Dense: {units: {a: 1}}"},
-            "4:21: error[K007]: `units`: expected a whole number, got a mapping",
+            "4:22: error[K007]: `units`: expected a whole number, got a mapping",
         ),
         (
             {"optimizer": "{SGD: {learning_rate: [0.1]}, }"},
