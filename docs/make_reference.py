@@ -64,7 +64,34 @@ A **Keras object** is its name, or a mapping of its name to its arguments, at an
 is their reference."""
 OVERRIDES = """\
 Any key can be set on the command line by its dotted path and a YAML value: `training.epochs=5`,
-`model.layers.0.Dense.units=50`. Later ones win, and all of them beat the file."""
+`model.layers.0.Dense.units=50`. Later ones win, and all of them beat the file.
+
+- In a list, a number counts from 0. A Keras name, or the one that `name:` gives, stands for the one
+  entry that has it, and what follows are its arguments: `model.layers.Dropout.rate=0.3`.
+- `training.callbacks+=TerminateOnNaN` adds to the end of a list; of `+=[A, B]` each item.
+- `training.callbacks=null` takes an optional key away, so that its default is in force;
+  `training.callbacks.EarlyStopping=null` takes an entry out of a list. Within the arguments of a
+  Keras object `null` is a value: Keras's `None`."""
+EXTENDS = """\
+`extends: base.yaml` at the top lays a config over another, which may itself extend one; at most ten
+in a row. Sections (`data`, `data.split`, `model`, `training`, `lint`) merge key by key. Any other
+value replaces the base's whole: a list, and a Keras object with all its arguments. Paths count from
+the file that they stand in.
+
+`${env:NAME}` in a value is taken from the environment; `${env:NAME:default}` has a default where
+the variable isn't set. Alone it is read as YAML, so that it may be a number; within a longer text,
+or in quotes, it stays a text, and inside `{}` or `[]` it needs the quotes. `$${` is the text `${`.
+The run's `config.resolved.yaml` has the values."""
+LINT = """\
+What an experienced colleague would say of a network. An **error** is told where the result would be
+meaningless, a **warning** where something is probably not meant, a **hint** where there is a better
+way. A rule is silent where it would have to guess.
+
+A config that breaks a rule on purpose says so, best with the reason:
+
+```yaml
+lint: {ignore: [N024]}  # the textbook's network
+```"""
 ERRORS = """\
 An error reads `PATH:LINE:COLUMN: error[CODE]: MESSAGE`. All that can be found at once is told at
 once. A code leads to its page: what it is, why it matters, a wrong and a right example."""
@@ -78,6 +105,7 @@ def reference() -> str:
         "<!-- Made by docs/make_reference.py: change the code that it reads, then run it. -->",
         "## The config",
         OVERRIDES,
+        EXTENDS,
         KERAS_OBJECT,
         *(part for path, section in SECTIONS.items() for part in _section(path, section)),
         "## The command line",

@@ -1,5 +1,7 @@
 """One config for each fault under configs/bad: what a user reads, whole, against expected.txt.
 
+Those that extend others find them in configs/bad/bases.
+
 `TFTRAIN_WRITE_EXPECTED=1 pytest tests/test_bad_configs.py` writes expected.txt anew. Read every
 changed line as a user would before it is kept: is it clear what to change, and where?
 """
@@ -26,7 +28,7 @@ def messages(name):
     with pytest.raises(TftrainError) as raised:
         data.load(*config.load(Path(name)))
     assert raised.value.exit_code == 2
-    return str(raised.value).replace(f"{FOLDER}{os.sep}", "")
+    return str(raised.value).replace(f"{FOLDER}{os.sep}", "").replace("bases\\", "bases/")
 
 
 @pytest.fixture(scope="session")
@@ -46,13 +48,18 @@ def test_every_fault_is_told_where_it_stands(name, expected, monkeypatch):
     monkeypatch.chdir(FOLDER)
     told = messages(name)
     assert told == expected[name]
-    lines = (FOLDER / name).read_bytes().decode("utf-8", "replace").split("\n")
     for message in told.split("\n"):
         found = LINE.fullmatch(message)
         assert found, message
-        assert found["file"] == name
+        file = found["file"]
+        assert file == name or (file.startswith("bases/") and "extends: bases/" in text(name))
+        lines = text(file).split("\n")
         assert message.isprintable()
         assert int(found["column"]) <= len(lines[int(found["line"]) - 1]) + 1
+
+
+def text(name):
+    return (FOLDER / name).read_bytes().decode("utf-8", "replace")
 
 
 def test_nothing_is_expected_of_a_config_that_is_not_there(expected):

@@ -184,8 +184,11 @@ def test_any_override_is_taken_or_refused(words):
         ("epochs=3", "C010]: unknown key `epochs`; did you mean `training.epochs`?"),
         ("test=0.5", "C010]: unknown key `test`; did you mean `data.split.test`?"),
         ("trainin.epochs=3", "C010]: unknown key `trainin`; did you mean `training`?"),
-        ("model.layers.7=Dense", "C009]: `7`: expected a number from 0 to 2, a place in the list"),
-        ("model.layers.Dense.units=1", "C009]: `Dense`: expected a number from 0 to 2, a place"),
+        ("model.layers.7=Dense", "C009]: `7` is not in the list: expected a number from 0 to 2"),
+        (
+            "model.layers.Dense.units=1",
+            "C009]: `Dense` is the name of 0, 1, 2 in the list: give its",
+        ),
         ("training.optimizer.SGD.momentum=1", "C015]: `training.optimizer`: expected one Keras"),
         ("data.split.train=0.5", "C020]: the fractions add up to 0.9, expected 1"),
     ],

@@ -31,7 +31,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "C006": "too large, or nested too deep",
         "C007": "the config's file can't be read",
         "C008": "an override without the form PATH=VALUE",
-        "C009": "an override's path leads nowhere",
+        "C009": "an override's path leads nowhere, or to no list where one is appended to",
         "C010": "an unknown key",
         "C011": "a key is missing",
         "C012": "a value of the wrong kind",
@@ -45,6 +45,8 @@ CODES: Mapping[str, str] = MappingProxyType(
         "C024": "names of arrays where there is no .npz file",
         "C030": "a requirement without the form METRIC>=X, or of an unknown metric",
         "C031": "a name that is given to a command and known to none: of a template, of a code",
+        "C040": "a config to extend that can't be read, or that extends this one",
+        "C041": "an environment variable that isn't set, or `${` without the form ${env:NAME}",
         "D001": "a data file is missing",
         "D002": "a data file can't be read",
         "D003": "an array is missing, or labels are",
@@ -110,7 +112,7 @@ class Problem:
     severity: Severity = "error"
 
     def __str__(self) -> str:
-        return _one_line(f"{self.mark}: {self.severity}[{self.code}]: {self.message}")
+        return one_line(f"{self.mark}: {self.severity}[{self.code}]: {self.message}")
 
 
 class TftrainError(Exception):
@@ -186,7 +188,7 @@ def listed(names: Iterable[str]) -> str:
     return ", ".join(every[:_MOST]) + (f", ... ({len(every)})" if len(every) > _MOST else "")
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
     """Text that moves no cursor: a stranger's key may hold line ends and commands to terminals."""
     if text.isprintable():
         return text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import yaml
 
+from tftrain.config.interpolate import escaped
 from tftrain.config.schema import Config
 from tftrain.config.text import UNWANTED, Plain, scalar
 
@@ -39,4 +40,15 @@ def resolved(config: Config) -> str:
 
 def yaml_text(value: Plain) -> str:
     """Plain values as YAML 1.2, keys in their order."""
-    return yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
+    return yaml.dump(
+        _escaped(value), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100
+    )
+
+
+def _escaped(value: Plain) -> Plain:
+    """Texts that no reference to the environment is found in; keys are not looked into."""
+    if isinstance(value, dict):
+        return {key: _escaped(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_escaped(item) for item in value]
+    return escaped(value) if isinstance(value, str) else value

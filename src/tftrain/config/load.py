@@ -10,11 +10,10 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from tftrain import files
-from tftrain.config import checks, override, resolve, text
+from tftrain.config import checks, extends, interpolate, override, resolve, text
 from tftrain.config.schema import ARRAY_SUFFIXES, Config, Data, Model, Training
 from tftrain.config.text import Mapping, Node, Scalar, Source
-from tftrain.errors import ConfigError, Mark, Problem, did_you_mean, listed
+from tftrain.errors import ConfigError, Problem, did_you_mean, listed
 
 _EXPECTED = {
     "int": "a whole number",
@@ -31,7 +30,6 @@ _WORDS = {
     "string_pattern_mismatch": "expected letters, digits, `_`, `-` and `.`, at most 64 and no `-` "
     "or `.` first, got {got}",
 }
-_WIDEST = 60
 _BOUNDS = {
     "greater_than": ("gt", "more than"),
     "greater_than_equal": ("ge", "at least"),
@@ -47,41 +45,53 @@ def load(path: Path, overrides: Sequence[str] = ()) -> tuple[Config, Source]:
     """The config in force.
 
     Args:
-        path: the YAML file.
+        path: the YAML file; those that it extends are read with it.
         overrides: `PATH=VALUE` each; later ones win, and all of them beat the file.
 
     Returns:
         The config, and where each of its values was written.
 
     Raises:
-        ConfigError: with everything that is wrong with it, in the order of the file.
+        ConfigError: with everything that is wrong with it, in the order of the file and its bases.
     """
-    raw = _read(path)
-    root, problems = text.read_on(raw, str(path))
-    if not isinstance(root, Mapping):
-        got = _shown(text.plain(root))
-        message = f"expected a mapping with `data`, `model` and `training`, got {got}"
-        raise ConfigError([*problems, Problem(root.mark, "C012", message)])
+    chain = extends.read(path)
+    root, problems = chain.root, [*chain.problems]
+    unfilled = interpolate.fill(root)
     for one in overrides:
         try:
             override.apply(root, one)
         except ConfigError as error:
             problems += error.problems
-    _make_absolute(root, path.parent)
-    root.items.setdefault("name", Scalar(_stem(path), Mark(str(path), 1, 1)))
-    source = Source(raw, root)
+    _make_absolute(root)
+    source = Source(chain.raw, root)
+    values = {key: text.plain(node) for key, node in root.items.items()}
     try:
-        config: Config | None = Config.model_validate(text.plain(root))
+        config: Config | None = Config.model_validate({"name": _stem(path)} | values)
+        found: list[Problem] = []
     except ValidationError as error:
-        problems += [_problem(source, detail) for detail in error.errors() if not _echo(detail)]
+        found = [_problem(source, detail) for detail in error.errors() if not _echo(detail)]
         config = None
     data, model = _alone(root, "data", Data), _alone(root, "model", Model)
     training = _alone(root, "training", Training)
-    problems += [source.problem(*fault) for fault in checks.faults(data, training)]
-    problems += resolve.faults(model, training, source)
+    found += [source.problem(*fault) for fault in checks.faults(data, training)]
+    found += resolve.faults(model, training, source)
+    problems += _without_echoes(found, unfilled, root)
     if config is None or problems:
-        raise ConfigError(_in_order(problems, overrides))
+        raise ConfigError(_in_order(problems, chain.files, overrides))
     return config, source
+
+
+def _without_echoes(
+    found: list[Problem], unfilled: list[tuple[Scalar, Problem]], root: Mapping
+) -> list[Problem]:
+    """All faults, where one of the environment speaks for whatever is said of its value.
+
+    A value that an override has taken the place of is no matter.
+    """
+    in_force = {id(node) for node in text.scalars(root)}
+    first = [problem for node, problem in unfilled if id(node) in in_force]
+    marks = {problem.mark for problem in first}
+    return first + [problem for problem in found if problem.mark not in marks]
 
 
 def _alone(root: Mapping, name: str, form: type[_Form]) -> _Form | None:
@@ -98,26 +108,13 @@ def _echo(detail: ErrorDetails) -> bool:
     return detail["type"] == "too_short" and len(detail["input"]) >= detail["ctx"]["min_length"]
 
 
-def _read(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            return file.read(text.MAX_BYTES + 1)
-    except OSError as error:
-        message = f"can't be read: {error.strerror or error}"
-        if isinstance(error, FileNotFoundError):
-            message = "no such file" + files.beside(path, (".yaml", ".yml"))
-        elif path.is_dir():  # which Windows calls a lack of permission
-            message = "can't be read: it is a folder"
-        raise ConfigError(Problem(Mark(str(path)), "C007", message)) from None
-
-
 def _stem(path: Path) -> str:
     """A run's name from the file's: what may not stand in one becomes `_`."""
     return re.sub(r"[^A-Za-z0-9._-]", "_", path.stem).lstrip(".-")[:64] or "run"
 
 
-def _make_absolute(root: Mapping, folder: Path) -> None:
-    """Data files count from the config's folder; those in an override, from the current one."""
+def _make_absolute(root: Mapping) -> None:
+    """Data files count from the folder of the file that names them; in overrides, from this one."""
     data = root.items.get("data")
     split = data.items.get("split") if isinstance(data, Mapping) else None
     for holder, keys in ((data, ("source",)), (split, ("validation", "test"))):
@@ -128,7 +125,7 @@ def _make_absolute(root: Mapping, folder: Path) -> None:
             written = list(node.items.values()) if isinstance(node, Mapping) else [node]
             for file in written:
                 if isinstance(file, Scalar) and str(file.value).endswith(ARRAY_SUFFIXES):
-                    base = Path() if file.mark.line is None else folder
+                    base = Path() if file.mark.line is None else Path(file.mark.source).parent
                     file.value = str((base / str(file.value)).absolute())
 
 
@@ -154,7 +151,7 @@ def _problem(source: Source, detail: ErrorDetails) -> Problem:
 def _wrong_value(detail: ErrorDetails) -> tuple[str, str]:
     """The code and the message for a value that is not what was expected."""
     kind, context = detail["type"], detail.get("ctx", {})
-    value, got = detail["input"], _shown(detail["input"])
+    value, got = detail["input"], text.shown(detail["input"])
     if kind in _BOUNDS:
         bound, words = _BOUNDS[kind]
         limit = context[bound]
@@ -173,15 +170,15 @@ def _wrong_value(detail: ErrorDetails) -> tuple[str, str]:
     return "C013", f"{detail['msg'][0].lower()}{detail['msg'][1:]}, got {got}"
 
 
-def _in_order(problems: Iterable[Problem], overrides: Sequence[str]) -> list[Problem]:
-    """By place in the file, then by override; each once."""
-    given = [override.mark(one).source for one in overrides]
+def _in_order(
+    problems: Iterable[Problem], chain: Sequence[str], overrides: Sequence[str]
+) -> list[Problem]:
+    """By place in the file, then in its bases, then by override; each once."""
+    sources = [*chain, *(override.mark(one).source for one in overrides)]
 
     def place(problem: Problem) -> tuple[int, int, int]:
         mark = problem.mark
-        if mark.source in given:
-            return len(given), given.index(mark.source), 0
-        return 0, mark.line or 0, mark.column or 0
+        return sources.index(mark.source), mark.line or 0, mark.column or 0
 
     return sorted(dict.fromkeys(problems), key=place)
 
@@ -228,15 +225,3 @@ def _models(annotation: Any) -> Iterable[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
     return [model for part in getattr(annotation, "__args__", ()) for model in _models(part)]
-
-
-def _shown(value: object) -> str:
-    """A wrong value, short enough for a line."""
-    if value is None:
-        return "nothing"
-    if isinstance(value, list | tuple):
-        return "a list" if value else "an empty list"
-    if isinstance(value, dict):
-        return "a mapping"
-    shown = str(value).lower() if isinstance(value, bool) else repr(value)
-    return shown if len(shown) <= _WIDEST else f"{shown[: _WIDEST - 3]}..."

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import NoReturn
 
-from tftrain.config import text
+from pydantic import BaseModel
+
+from tftrain.config import interpolate, text
+from tftrain.config.schema import SECTIONS
 from tftrain.config.text import Mapping, Node, Scalar, Sequence
-from tftrain.errors import ConfigError, Mark, Problem
+from tftrain.errors import ConfigError, Mark, Problem, did_you_mean, listed
+
+_LONGEST_NUMBER = len(str(text.MAX_NODES))
 
 
 def mark(override: str) -> Mark:
@@ -14,28 +20,33 @@ def mark(override: str) -> Mark:
     return Mark(f"override '{override}'")
 
 
-def apply(root: Node, override: str) -> None:
+def apply(root: Mapping, override: str) -> None:
     """Puts one override into the tree.
 
     Args:
         root: the config's tree, changed in place.
         override: a dotted path, `=`, and a value in YAML: `model.layers.0.Dense.units=50`.
-            A number counts into a list; a part that is missing is made.
+            In a list a number counts; a Keras object's name, or its `name:`, stands for the one
+            entry that has it, and what follows are its arguments: `model.layers.Dense.units=50`.
+            A part that is missing is made. `+=` adds to the end of a list, each item if the value
+            is a list itself. `null` takes an optional key, or an entry of the config's own lists,
+            away; within a Keras object's arguments it is a value.
 
     Raises:
-        ConfigError: when it isn't of that form, or the path leads through a plain value.
+        ConfigError: when it isn't of that form, or the path leads nowhere.
     """
     at = mark(override)
     path, equals, value = override.partition("=")
-    parts = path.strip().split(".")
+    parts = path.removesuffix("+").strip().split(".")
     if not equals or not all(parts) or len(parts) > text.MAX_DEPTH:
-        message = "expected PATH=VALUE, such as training.epochs=5"
-        raise ConfigError(Problem(at, "C008", message))
+        _fail(at, "C008", "expected PATH=VALUE, such as training.epochs=5")
+    if parts == ["extends"]:
+        _fail(at, "C009", "`extends` can stand in a file only")
     node = _read(value, at)
-    parent = root
-    for part in parts[:-1]:
-        parent = _step(parent, part, at)
-    _put(parent, parts[-1], node, at)
+    if path.endswith("+"):
+        _append(_step(root, parts, at), parts[-1], node, at)
+    elif not (isinstance(node, Scalar) and node.value is None and _removed(root, parts, at)):
+        _put(_step(root, parts, at), parts[-1], node, at)
 
 
 def _read(value: str, mark: Mark) -> Node:
@@ -45,6 +56,7 @@ def _read(value: str, mark: Mark) -> Node:
     except ConfigError as error:
         raise ConfigError(replace(problem, mark=mark) for problem in error.problems) from None
     _stamp(node, mark)
+    interpolate.fill_or_fail(node)
     return node
 
 
@@ -60,34 +72,122 @@ def _stamp(node: Node, mark: Mark) -> None:
             _stamp(item, mark)
 
 
-def _step(parent: Node, part: str, mark: Mark) -> Node:
+def _step(root: Node, parts: list[str], mark: Mark) -> Node:
+    """What holds the path's last part."""
+    node = root
+    for part in parts[:-1]:
+        node = _child(node, part, mark)
+    return node
+
+
+def _child(parent: Node, part: str, mark: Mark) -> Node:
     """The child named `part`, made where it is missing or only a Keras object's name."""
-    child: Node
-    if isinstance(parent, Mapping):
-        child = parent.items.get(part, Scalar(None, mark))
-    elif isinstance(parent, Sequence):
-        child = parent.items[_index(parent, part, mark)]
-    else:
-        raise ConfigError(Problem(mark, "C009", f"`{part}` is not in a mapping or a list"))
-    if isinstance(child, Scalar):
-        arguments = {child.value: Mapping({}, {}, mark)} if isinstance(child.value, str) else {}
-        child = Mapping(dict(arguments), dict.fromkeys(arguments, mark), mark)
-        _put(parent, part, child, mark)
-    return child
+    if isinstance(parent, Sequence):
+        place, name = _entry(parent, part, mark)
+        node = _opened(parent.items[place], mark)
+        parent.items[place] = node
+        return node if name is None else _child(node, name, mark)
+    if not isinstance(parent, Mapping):
+        _fail(mark, "C009", f"`{part}` is not in a mapping or a list")
+    node = _opened(parent.items.get(part, Scalar(None, mark)), mark)
+    parent.items[part] = node
+    parent.key_marks.setdefault(part, mark)
+    return node
+
+
+def _opened(node: Node, mark: Mark) -> Node:
+    """Something that can hold a child: a Keras object's name becomes a mapping of it."""
+    if not isinstance(node, Scalar):
+        return node
+    if not isinstance(node.value, str):
+        return Mapping({}, {}, mark)
+    return Mapping({node.value: Mapping({}, {}, mark)}, {node.value: node.mark}, node.mark)
 
 
 def _put(parent: Node, part: str, node: Node, mark: Mark) -> None:
-    if isinstance(parent, Mapping):
-        parent.items[part] = node
-        parent.key_marks[part] = mark
-    elif isinstance(parent, Sequence):
-        parent.items[_index(parent, part, mark)] = node
+    if isinstance(parent, Sequence):
+        place, name = _entry(parent, part, mark)
+        if name is None:
+            parent.items[place] = node
+            return
+        parent, part = _child(parent, str(place), mark), name
+    if not isinstance(parent, Mapping):
+        _fail(mark, "C009", f"`{part}` is not in a mapping or a list")
+    parent.items[part] = node
+    parent.key_marks[part] = mark
+
+
+def _append(parent: Node, part: str, node: Node, mark: Mark) -> None:
+    """Adds to the list at `part`, made where there is none."""
+    if isinstance(parent, Sequence):
+        place, _ = _entry(parent, part, mark)
+        held: Node | None = parent.items[place]
     else:
-        raise ConfigError(Problem(mark, "C009", f"`{part}` is not in a mapping or a list"))
+        held = text.child(parent, part)
+    if held is None or (isinstance(held, Scalar) and held.value is None):
+        held = Sequence([], mark)
+        _put(parent, part, held, mark)
+    if not isinstance(held, Sequence):
+        got = text.shown(text.plain(held))
+        _fail(mark, "C009", f"`{part}`: expected a list to append to, got {got}")
+    held.items += node.items if isinstance(node, Sequence) else [node]
 
 
-def _index(parent: Sequence, part: str, mark: Mark) -> int:
-    if part.isdecimal() and int(part) < len(parent.items):
-        return int(part)
-    message = f"`{part}`: expected a number from 0 to {len(parent.items) - 1}, a place in the list"
-    raise ConfigError(Problem(mark, "C009", message))
+def _removed(root: Mapping, parts: list[str], mark: Mark) -> bool:
+    """Whether the path leads to what the config can do without; then it is no longer there."""
+    *path, part = parts
+    node: Node | None = root
+    for name in path:
+        node = None if node is None else text.child(node, name)
+    form = SECTIONS.get(tuple(path))
+    if form is not None:
+        optional = _optional(form, part)
+        if optional and isinstance(node, Mapping):
+            node.items.pop(part, None)
+        return optional and (node is None or isinstance(node, Mapping))
+    if tuple(path[:-1]) in SECTIONS and isinstance(node, Sequence):
+        del node.items[_entry(node, part, mark)[0]]
+        return True
+    return False
+
+
+def _optional(form: type[BaseModel], key: str) -> bool:
+    known = form.model_fields.get(key)
+    return known is not None and (key == "name" or not known.is_required())
+
+
+def _entry(parent: Sequence, part: str, mark: Mark) -> tuple[int, str | None]:
+    """The place in a list that a part of a path means; by name, also the key of the arguments."""
+    last = len(parent.items) - 1
+    if last < 0:
+        _fail(mark, "C009", f"`{part}`: the list is empty; `+=` adds to it")
+    if part.isdecimal() and len(part) <= _LONGEST_NUMBER and int(part) <= last:
+        return int(part), None
+    names = [_names(item) for item in parent.items]
+    for kind in (1, 0):  # a `name:` is given to be used
+        found = [place for place, both in enumerate(names) if both[kind] == part]
+        if len(found) == 1:
+            return found[0], names[found[0]][0]
+        if found:
+            places = listed(map(str, found))
+            _fail(mark, "C009", f"`{part}` is the name of {places} in the list: give its number")
+    known = list(dict.fromkeys(name for both in names for name in both if name))
+    named = f", or {listed(known)}" if known and not part.isdecimal() else ""
+    near = did_you_mean(part, known) or f": expected a number from 0 to {last}{named}"
+    raise ConfigError(Problem(mark, "C009", f"`{part}` is not in the list{near}"))
+
+
+def _names(item: Node) -> tuple[str | None, str | None]:
+    """An entry's Keras name, and the one it was given by `name:`."""
+    if isinstance(item, Scalar):
+        return (item.value if isinstance(item.value, str) else None), None
+    if not isinstance(item, Mapping) or len(item.items) != 1:
+        return None, None
+    ((keras, arguments),) = item.items.items()
+    given = text.child(arguments, "name")
+    named = isinstance(given, Scalar) and isinstance(given.value, str)
+    return keras, str(given.value) if named and isinstance(given, Scalar) else None
+
+
+def _fail(mark: Mark, code: str, message: str) -> NoReturn:
+    raise ConfigError(Problem(mark, code, message))

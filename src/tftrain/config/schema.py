@@ -323,6 +323,11 @@ class Training(_Section):
 class Config(_Section):
     """A whole config, valid in itself."""
 
+    extends: str | None = Field(
+        default=None,
+        exclude=True,  # worked in before a Config is made
+        description="Another config that this one changes; its path counts from this file.",
+    )
     name: str = Field(
         pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$",  # load.py has the words for it
         description="Names the run directory; the file's name if not given.",
@@ -331,6 +336,20 @@ class Config(_Section):
     data: Data
     model: Model
     training: Training
+
+
+def _sections(
+    form: type[BaseModel], path: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], type[BaseModel]]]:
+    yield path, form
+    for name, field in form.model_fields.items():
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            yield from _sections(inner, (*path, name))
+
+
+# The parts of the form that are mappings of keys and nothing else, by their paths.
+SECTIONS: Mapping[tuple[str, ...], type[BaseModel]] = MappingProxyType(dict(_sections(Config)))
 
 
 def metric_name(spec: Spec) -> str:

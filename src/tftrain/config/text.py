@@ -21,6 +21,7 @@ MAX_BYTES = 256 * 1024
 MAX_DEPTH = 40
 MAX_NODES = 20_000
 MAX_DIGITS = 300
+_WIDEST = 60
 
 Plain = Union[None, bool, int, float, str, list["Plain"], dict[str, "Plain"]]  # noqa: UP007 - `|` takes no forward reference
 Place = tuple[str | int, ...]
@@ -55,16 +56,29 @@ _CLEARER = {
     "expected `,` or `}}`",
     "found unexpected end of stream": "the quote that opens on line {line} isn't closed",
 }
+_IN_FLOW = (
+    "`${` can't stand inside `{}` or `[]`: quote it if it is a text, else write the mapping or the "
+    "list with a line for each value"
+)
 _TOO_DEEP = f"nested deeper than {MAX_DEPTH} levels"
 _INFINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 
 
 @dataclass
 class Scalar:
-    """A value that holds no others."""
+    """A value that holds no others.
+
+    Args:
+        value: what it is in force.
+        mark: where it was written.
+        quoted: whether it was written as a text, whatever it looks like.
+        variables: the environment's variables that `value` was taken from.
+    """
 
     value: bool | int | float | str | None
     mark: Mark
+    quoted: bool = False
+    variables: tuple[str, ...] = ()
 
 
 @dataclass
@@ -94,14 +108,21 @@ class Source:
 
     Args:
         raw: the file's bytes.
-        root: the tree of nodes, overrides applied.
+        root: the tree of nodes: bases, environment and overrides worked in.
     """
 
     raw: bytes
     root: Node
 
     def problem(self, path: Place, code: str, message: str, *, key: bool = False) -> Problem:
-        """A fault at the place where the value at `path` (or its key) was written."""
+        """A fault at the place where the value at `path` (or its key) was written.
+
+        Of a value from the environment the text in the file says little: the message names the
+        variable.
+        """
+        node = _nearest(self.root, path)
+        if isinstance(node, Scalar) and node.variables and not key:
+            message += f" (from the environment: {', '.join(node.variables)})"
         return Problem(find(self.root, path, key=key), code, message)
 
 
@@ -154,6 +175,27 @@ def plain(node: Node) -> Plain:
     return {key: plain(item) for key, item in node.items.items()}
 
 
+def scalars(node: Node) -> Iterator[Scalar]:
+    """Every value in a tree that holds no others, in their order."""
+    if isinstance(node, Scalar):
+        yield node
+        return
+    for item in node.items if isinstance(node, Sequence) else node.items.values():
+        yield from scalars(item)
+
+
+def shown(value: object) -> str:
+    """A wrong value, short enough for a line."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, list | tuple):
+        return "a list" if value else "an empty list"
+    if isinstance(value, dict):
+        return "a mapping"
+    words = str(value).lower() if isinstance(value, bool) else repr(value)
+    return words if len(words) <= _WIDEST else f"{words[: _WIDEST - 3]}..."
+
+
 def find(root: Node, path: Place, *, key: bool = False) -> Mark:
     """Where the value at `path` was written (with `key`, its key); the nearest parent if nowhere.
 
@@ -162,13 +204,29 @@ def find(root: Node, path: Place, *, key: bool = False) -> Mark:
     """
     node, mark = root, root.mark
     for part in path:
-        if isinstance(node, Mapping) and part in node.items:
-            mark = node.key_marks[str(part)] if key else node.items[str(part)].mark
-            node = node.items[str(part)]
-        elif isinstance(node, Sequence) and isinstance(part, int) and part < len(node.items):
-            node = node.items[part]
-            mark = node.mark
+        below = child(node, part)
+        if below is not None:
+            mark = below.mark
+            if key and isinstance(node, Mapping):
+                mark = node.key_marks[str(part)]
+            node = below
     return mark
+
+
+def child(node: Node | None, part: str | int) -> Node | None:
+    """What a part of a path names in a node."""
+    if isinstance(node, Mapping):
+        return node.items.get(str(part))
+    if isinstance(node, Sequence) and isinstance(part, int) and part < len(node.items):
+        return node.items[part]
+    return None
+
+
+def _nearest(root: Node, path: Place) -> Node:
+    node = root
+    for part in path:
+        node = child(node, part) or node
+    return node
 
 
 def scalar(text: str) -> bool | int | float | str | None:
@@ -241,6 +299,9 @@ class _Composer:
         mark, began = error.problem_mark or error.context_mark, error.context_mark
         if mark is None:
             return Mark(self.source), f"not valid YAML: {error.problem}"
+        line = "".join(_LINE_END.split(text)[mark.line : mark.line + 1])
+        if began and line[max(mark.column - 1, 0) :].startswith("${"):
+            return Mark(self.source, mark.line + 1, mark.column), f"not valid YAML: {_IN_FLOW}"
         about = " ".join(part for part in (error.problem, error.context) if part)
         if clearer := _CLEARER.get(error.problem or ""):
             about = clearer.format(line=began.line + 1 if began else mark.line + 1)
@@ -288,7 +349,7 @@ class _Composer:
         if isinstance(event, yaml.CollectionStartEvent):
             return Sequence([], mark)
         if event.style:
-            return Scalar(event.value, mark)
+            return Scalar(event.value, mark, quoted=True)
         try:
             return Scalar(scalar(event.value), mark)
         except ValueError:
