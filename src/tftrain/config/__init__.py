@@ -1,7 +1,7 @@
 """YAML text in, a frozen Config out: the only door through which a config comes in."""
 
 from tftrain.config.checks import CALLBACK_PATHS, class_name, monitors
-from tftrain.config.dump import resolved
+from tftrain.config.dump import origins, resolved, with_origins
 from tftrain.config.load import load
 from tftrain.config.losses import Family, by_shapes, family, outputs, outputs_fault
 from tftrain.config.resolve import Resolved, collect, resolve
@@ -41,10 +41,12 @@ __all__ = [
     "family",
     "load",
     "monitors",
+    "origins",
     "outputs",
     "outputs_fault",
     "resolve",
     "resolved",
     "snake_case",
     "spec_of",
+    "with_origins",
 ]
