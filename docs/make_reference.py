@@ -1,13 +1,15 @@
-"""Writes docs/reference.md from the code: config keys, commands, run files, exit and error codes.
+"""Writes docs/reference.md and docs/lint.md from the code that they describe.
 
     python docs/make_reference.py
 
-Every word in the page's tables stands in the code that it describes. A test compares the page with
-what this script makes. TensorFlow isn't imported.
+Config keys, commands, run files, exit and error codes; the lint's rules. Every word in the tables
+stands in the code. A test compares the pages with what this script makes. TensorFlow isn't
+imported.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import NoneType, UnionType
@@ -20,15 +22,17 @@ from pydantic_core import PydanticUndefined
 
 from tftrain import config, errors, pages, runs
 from tftrain.cli import app
-from tftrain.config import schema
+from tftrain.config import lint, schema
 
 PAGE = Path(__file__).with_name("reference.md")
+LINT_PAGE = Path(__file__).with_name("lint.md")
 SECTIONS = {
     "": schema.Config,
     "data": schema.Data,
     "data.split": schema.Split,
     "model": schema.Model,
     "training": schema.Training,
+    "lint": schema.Lint,
     "source, validation or test as files": schema.Arrays,
     "data.scaling.rescale": schema.Rescale,
 }
@@ -126,8 +130,37 @@ def _codes() -> Iterator[list[str]]:
     """Every code, linked to its page where that is a section of codes.md, and what it means."""
     written = pages.sections()
     for code, text in errors.CODES.items():
-        shown = f"[`{code}`]({CODES_PAGE}#{code.lower()})" if code in written else f"`{code}`"
-        yield [shown, text]
+        page = f"{CODES_PAGE}#{code.lower()}" if code in written else None
+        page = LINT_PAGE.name if code in schema.LINT_CODES else page
+        yield [f"[`{code}`]({page})" if page else f"`{code}`", text]
+
+
+def lint_page() -> str:
+    """The lint's rules: what is found, what to write instead, and why."""
+    rows = (
+        [
+            f"`{rule.code}`",
+            rule.severity,
+            rule.title,
+            rule.change,
+            rule.reason,
+            _linked(rule.reference),
+        ]
+        for rule in lint.RULES
+    )
+    parts = [
+        "# The lint",
+        "<!-- Made by docs/make_reference.py: change the code that it reads, then run it. -->",
+        LINT,
+        _table(["code", "severity", "found", "instead", "why", "reference"], rows),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _linked(reference: str) -> str:
+    """Addresses and the project's own pages as links."""
+    own = re.sub(r"docs/([\w/-]+\.md)", r"[\1](\1)", reference)
+    return re.sub(r"https://[^\s;,]+", r"<\g<0>>", own)
 
 
 def _section(path: str, section: type[BaseModel]) -> Iterator[str]:
@@ -239,5 +272,6 @@ def _cell(text: str) -> str:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(reference(), encoding="utf-8", newline="\n")
-    print(PAGE)
+    for path, text in ((PAGE, reference()), (LINT_PAGE, lint_page())):
+        path.write_text(text, encoding="utf-8", newline="\n")
+        print(path)

@@ -1,8 +1,9 @@
-"""docs/reference.md is what docs/make_reference.py makes, and says all there is to say."""
+"""docs/reference.md and lint.md are what docs/make_reference.py makes, and say all there is."""
 
 from __future__ import annotations
 
 import ast
+import json
 import re
 import subprocess
 import sys
@@ -13,30 +14,33 @@ from conftest import ROOT
 from tftrain import errors, runs
 
 SCRIPT = ROOT / "docs" / "make_reference.py"
-PAGE = ROOT / "docs" / "reference.md"
+PAGES = {"reference": ROOT / "docs" / "reference.md", "lint_page": ROOT / "docs" / "lint.md"}
 MAKE = f"""
-import runpy, sys
-page = runpy.run_path({str(SCRIPT)!r})["reference"]()
+import json, runpy, sys
+script = runpy.run_path({str(SCRIPT)!r})
+pages = {{name: script[name]() for name in {list(PAGES)!r}}}
 assert not {{"tensorflow", "keras"}} & set(sys.modules)
-sys.stdout.buffer.write(page.encode())
+sys.stdout.buffer.write(json.dumps(pages).encode())
 """
 CODE = re.compile(r"[A-Z]\d{3}")
 
 
 @pytest.fixture(scope="module")
 def made():
-    """The page as the code makes it now, in a process that has imported nothing else."""
+    """The pages as the code makes them now, in a process that has imported nothing else."""
     done = subprocess.run([sys.executable, "-c", MAKE], capture_output=True, timeout=60, check=True)
-    return done.stdout.decode()
+    return json.loads(done.stdout)
 
 
-def test_the_page_is_up_to_date(made):
-    shown = PAGE.read_bytes().decode().replace("\r\n", "\n")
-    assert shown == made, "run: python docs/make_reference.py"
+@pytest.mark.parametrize("name", PAGES)
+def test_the_page_is_up_to_date(made, name):
+    shown = PAGES[name].read_bytes().decode().replace("\r\n", "\n")
+    assert shown == made[name], "run: python docs/make_reference.py"
 
 
 def test_every_key_and_option_has_its_words(made):
-    empty = [line for line in made.splitlines() if line.startswith("| `") and line.endswith("|  |")]
+    lines = made["reference"].splitlines() + made["lint_page"].splitlines()
+    empty = [line for line in lines if line.startswith("| `") and line.endswith("|  |")]
     assert empty == []
 
 

@@ -24,10 +24,11 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from tftrain.errors import listed
+from tftrain.errors import CODES, listed
 
 DATASETS = ("digits", "iris", "wine", "breast_cancer", "diabetes", "linnerud")
 ARRAY_SUFFIXES = (".npz", ".npy")
+LINT_CODES = tuple(code for code in CODES if code.startswith("N"))
 
 
 @dataclass(frozen=True)
@@ -320,6 +321,21 @@ class Training(_Section):
         return None
 
 
+def _lint_code(value: object) -> object:
+    if value in LINT_CODES:
+        return value
+    form = "a code of docs/lint.md, such as N024"
+    raise PydanticCustomError("word", "expected {form}", {"form": form, "choices": LINT_CODES})
+
+
+class Lint(_Section):
+    """Which rules of thumb this config breaks on purpose."""
+
+    ignore: Annotated[
+        tuple[Annotated[str, BeforeValidator(_lint_code)], ...], BeforeValidator(_listed)
+    ] = Field(default=(), description="Codes of the lint's rules that are not to be told.")
+
+
 class Config(_Section):
     """A whole config, valid in itself."""
 
@@ -336,6 +352,7 @@ class Config(_Section):
     data: Data
     model: Model
     training: Training
+    lint: Lint = Field(default=Lint())
 
 
 def _sections(

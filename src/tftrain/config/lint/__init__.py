@@ -1,0 +1,40 @@
+"""A network and what is known of its data in, what an experienced colleague would say of it out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from tftrain.config.lint import layers, metrics, outputs, training
+from tftrain.config.lint.facts import Facts, facts_of, imbalance
+from tftrain.config.lint.network import Finding, Network, Rule, network
+from tftrain.errors import Problem
+
+__all__ = [
+    "RULES",
+    "Facts",
+    "Finding",
+    "Network",
+    "Rule",
+    "facts_of",
+    "imbalance",
+    "lint",
+    "network",
+]
+
+RULES: tuple[Rule, ...] = tuple(
+    sorted(
+        (*outputs.RULES, *metrics.RULES, *layers.RULES, *training.RULES),
+        key=lambda rule: rule.code,
+    )
+)
+
+
+def lint(network: Network) -> Iterator[Problem]:
+    """Each place that breaks a rule which the config doesn't silence, rule by rule."""
+    for rule in RULES:
+        if rule.code in network.config.lint.ignore:
+            continue
+        for path, message in rule.find(network):
+            problem = network.source.problem(path, rule.code, message)
+            yield replace(problem, severity=rule.severity)

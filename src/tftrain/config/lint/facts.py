@@ -1,0 +1,136 @@
+"""Config.data in, what is known of its rows without reading them out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from tftrain.config.checks import class_name
+from tftrain.config.schema import Data, FixedScaling
+
+_DEVIATION = 1.0
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of the data; None where it isn't.
+
+    Args:
+        inputs: one row's shape.
+        rows: training rows.
+        target: classes, numbers, or probabilities between 0 and 1.
+        classes: how many.
+        labels: one label's shape, () for a number.
+        imbalance: the largest class's rows for each row of the smallest.
+        magnitude: how large an input gets once it is scaled; 1 where standardised.
+        lowest: the smallest target, where targets are numbers.
+        highest: the largest, likewise.
+    """
+
+    inputs: tuple[int, ...] | None = None
+    rows: int | None = None
+    target: Literal["classes", "numbers", "soft"] | None = None
+    classes: int | None = None
+    labels: tuple[int, ...] | None = None
+    imbalance: float | None = None
+    magnitude: float | None = None
+    lowest: float | None = None
+    highest: float | None = None
+
+
+@dataclass(frozen=True)
+class _Bundled:
+    """One of scikit-learn's sets, as it comes.
+
+    Args:
+        columns: of the inputs.
+        smallest: input.
+        largest: input.
+        classes: the rows of each class by its name.
+        rows: where there are no classes.
+        targets: the smallest and the largest.
+        labels: one label's shape.
+    """
+
+    columns: int
+    smallest: float
+    largest: float
+    classes: dict[str, int] | None = None
+    rows: int = 0
+    targets: tuple[float, float] | None = None
+    labels: tuple[int, ...] = ()
+
+
+_BUNDLED = {
+    "digits": _Bundled(
+        64,
+        0,
+        16,
+        dict(zip("0123456789", (178, 182, 177, 183, 181, 182, 181, 179, 174, 180), strict=True)),
+    ),
+    "iris": _Bundled(4, 0.1, 7.9, dict.fromkeys(("setosa", "versicolor", "virginica"), 50)),
+    "wine": _Bundled(13, 0.13, 1680, {"class_0": 59, "class_1": 71, "class_2": 48}),
+    "breast_cancer": _Bundled(30, 0, 4254, {"malignant": 212, "benign": 357}),
+    "diabetes": _Bundled(10, 1, 301, rows=442, targets=(25, 346)),
+    "linnerud": _Bundled(3, 1, 251, rows=20, targets=(31, 247), labels=(3,)),
+}
+
+
+def facts_of(data: Data) -> Facts:
+    """What the config tells, and what is known of the sets that come with scikit-learn."""
+    one_hot = (len(data.classes),) if data.classes and data.one_hot else ()
+    known = _BUNDLED.get(data.source) if isinstance(data.source, str) else None
+    if known is None:
+        if data.classes is None:
+            return Facts(target="classes" if data.one_hot else None)
+        return Facts(target="classes", classes=len(data.classes), labels=one_hot)
+    magnitude = _magnitude(data, known)
+    if known.classes is None:
+        rows = _training_rows(known.rows, data)
+        lowest, highest = known.targets or (None, None)
+        return Facts(
+            inputs=(known.columns,),
+            rows=rows,
+            target="numbers",
+            labels=known.labels,
+            magnitude=magnitude,
+            lowest=lowest,
+            highest=highest,
+        )
+    names = list(known.classes) if data.classes is None else list(map(class_name, data.classes))
+    counts = [known.classes.get(name, 0) for name in names]
+    return Facts(
+        inputs=(known.columns,),
+        rows=_training_rows(sum(counts), data),
+        target="classes",
+        classes=len(counts),
+        labels=(len(counts),) if data.one_hot else (),
+        imbalance=imbalance(counts),
+        magnitude=magnitude,
+    )
+
+
+def imbalance(counts: Sequence[int]) -> float | None:
+    """The largest class's rows for each row of the smallest."""
+    return max(counts) / min(counts) if counts and min(counts) > 0 else None
+
+
+def _magnitude(data: Data, known: _Bundled) -> float:
+    scaling = data.scaling
+    if isinstance(scaling, FixedScaling):
+        numbers = scaling.rescale
+        ends = (known.smallest, known.largest)
+        return max(abs(end * numbers.scale + numbers.offset) for end in ends)
+    return _DEVIATION if scaling is not None else known.largest
+
+
+def _training_rows(total: int, data: Data) -> int:
+    """The share of `data.split.train` of all rows, rounded as `data.split` rounds."""
+    split = data.split
+    parts = [part for part in (split.train, split.validation, split.test) if part != 0]
+    exact = [total * part for part in parts if isinstance(part, float)]
+    whole = [math.floor(share + 1e-9) for share in exact]
+    order = sorted(range(len(exact)), key=lambda place: whole[place] - exact[place])
+    return whole[0] + (0 in order[: total - sum(whole)])

@@ -1,0 +1,51 @@
+"""Splits in, what the lint wants to know of the rows out."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tftrain.config import Config, family, lint
+from tftrain.data.splits import Part, Splits
+
+_LOOKED_AT = 10_000  # rows: enough to see how large inputs are
+
+
+def facts(config: Config, splits: Splits) -> lint.Facts:
+    """What was read, where `lint.facts_of` can only know what the config tells."""
+    form, labels = splits.form, splits.train.labels
+    classes = len(form.classes) if form.classes else None
+    numbers = labels.astype(np.float64)
+    return lint.Facts(
+        inputs=form.inputs,
+        rows=len(splits.train),
+        target=_target(config, splits),
+        classes=classes,
+        labels=form.labels,
+        imbalance=_imbalance(labels, classes) if classes else None,
+        magnitude=_magnitude(splits.train),
+        lowest=None if classes else float(numbers.min()),
+        highest=None if classes else float(numbers.max()),
+    )
+
+
+def _target(config: Config, splits: Splits) -> Literal["classes", "numbers", "soft"]:
+    if splits.form.classes:
+        return "classes"
+    return "numbers" if family(config.training.loss) == "numbers" else "soft"
+
+
+def _imbalance(labels: NDArray[Any], classes: int) -> float | None:
+    numbers = labels.argmax(axis=1) if labels.ndim > 1 else labels
+    counts = np.bincount(numbers.astype(np.int64).clip(0), minlength=classes)
+    return lint.imbalance([int(count) for count in counts])
+
+
+def _magnitude(part: Part) -> float:
+    """The largest input of some of the rows; 1 where standardised, outliers or not."""
+    if part.scaling.kind == "standardize":
+        return 1.0
+    rows = np.linspace(0, len(part) - 1, min(len(part), _LOOKED_AT)).astype(np.int64)
+    return float(np.abs(part.raw(rows)).max())
