@@ -129,6 +129,16 @@ def test_a_path_that_leads_nowhere_says_where_it_could(change, said, path):
     assert all(str(problem.mark) == f"override '{change}'" for problem in raised.value.problems)
 
 
+@pytest.mark.parametrize("letter", ["\udcff", "\0", "\ufeff"])
+def test_a_path_holds_no_letter_that_no_key_can(letter, path):
+    """The first is what becomes of a byte that is no UTF-8."""
+    with pytest.raises(ConfigError) as raised:
+        load(path, f"model.layers.hidd{letter}en.units=1")
+    (problem,) = raised.value.problems
+    assert problem.code == "C005"
+    assert problem.message == f"the path holds the character U+{ord(letter):04X}"
+
+
 def test_an_empty_list_says_how_to_add_to_it(path):
     with pytest.raises(ConfigError, match="`AUC`: the list is empty; `\\+=` adds to it"):
         load(path, "training.metrics=[]", "training.metrics.AUC.name=x")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import enum
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -43,6 +45,14 @@ RunName = Annotated[
     str | None, typer.Argument(metavar="[RUN]", help="A run's directory or name; the newest.")
 ]
 RUNS = Path("runs")
+
+
+class Form(enum.StrEnum):
+    """How `check` prints."""
+
+    TEXT = "text"
+    JSON = "json"
+    GITHUB = "github"
 
 
 def _version(value: bool) -> None:
@@ -93,6 +103,86 @@ def fit(
     _exit_unless_met(asked.requirements, run.summary["metrics"])
     if not all(one.passed for one in checks):
         raise typer.Exit(1)
+
+
+@app.command()
+def check(
+    arguments: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="CONFIG... [KEY=VALUE]...", help="YAML files, changes to them."),
+    ] = None,
+    *,
+    data: Annotated[bool, typer.Option("--data", help="Read the data too.")] = False,
+    build: Annotated[
+        bool, typer.Option("--build", help="Let Keras build the network too, and compare.")
+    ] = False,
+    show: Annotated[bool, typer.Option("--show", help="Print the values in force.")] = False,
+    origin: Annotated[
+        bool, typer.Option("--origin", help="With --show: and where each came from.")
+    ] = False,
+    form: Annotated[Form, typer.Option("--format", help="How to print.")] = Form.TEXT,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 for warnings.")] = False,
+    explain: Annotated[
+        str | None, typer.Option(metavar="CODE", help="Explain an error, a warning or a hint.")
+    ] = None,
+) -> None:
+    """Say everything that is wrong with a config, and what is unwise, without TensorFlow."""
+    from tftrain import check as job
+
+    if explain is not None:
+        return _print(job.explain(explain))
+    paths, overrides = _configs(arguments or [])
+    reports = {path: job.check(path, overrides, data=data, build=build) for path in paths}
+    if form is Form.JSON:
+        _print_json([{"config": str(path), **one.plain()} for path, one in reports.items()])
+    for path, report in reports.items():
+        if form is Form.GITHUB:
+            _print(*report.annotations())
+        elif form is Form.TEXT and (show or origin):
+            _print(report.effective(origins=origin))
+        elif form is Form.TEXT:
+            _print(*report.lines(excerpts=sys.stdout.isatty()), f"{path}: {report.verdict()}")
+    if any(report.has("error") for report in reports.values()):
+        raise typer.Exit(2)
+    if strict and any(report.has("warning") for report in reports.values()):
+        raise typer.Exit(1)
+    return None
+
+
+def _configs(arguments: list[str]) -> tuple[list[Path], list[str]]:
+    """Files, and changes to them: what has a `=` in it and is no file."""
+    changes = [one for one in arguments if "=" in one and not Path(one).is_file()]
+    paths = [Path(one) for one in arguments if one not in changes]
+    if not paths:
+        raise typer.BadParameter("expected a CONFIG", param_hint="'CONFIG'")
+    return paths, changes
+
+
+@app.command()
+def schema() -> None:
+    """Print the config's JSON Schema, for editors."""
+    from tftrain.config.json_schema import json_schema
+
+    _print(json.dumps(json_schema(), indent=1))
+
+
+@app.command()
+def init(
+    template: Annotated[
+        str | None, typer.Argument(metavar="[TEMPLATE]", help="One of those listed without it.")
+    ] = None,
+    path: Annotated[
+        Path, typer.Argument(metavar="[PATH]", help="The file to write, or a folder.")
+    ] = Path(),
+) -> None:
+    """List the templates, or write one as a config of your own."""
+    from tftrain import templates, terminal
+
+    if template is None:
+        known = [[name, purpose] for name, purpose in templates.templates()]
+        _print(terminal.table(["template", "what it shows"], known, right=False))
+    else:
+        _print(templates.write(template, path))
 
 
 @app.command("eval")

@@ -104,13 +104,13 @@ def progress(*, quiet: bool) -> Silent:
     return Bar() if sys.stderr.isatty() else Lines()
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Columns two spaces apart: the first to the left, numbers to the right."""
+def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, right: bool = True) -> str:
+    """Columns two spaces apart: the first to the left, the others, if they are numbers, right."""
     lines = [list(map(str, header)), *(list(map(str, row)) for row in rows)]
     widths = [max(len(line[place]) for line in lines) for place in range(len(header))]
     return "\n".join(
         "  ".join(
-            cell.ljust(width) if place == 0 else cell.rjust(width)
+            cell.rjust(width) if right and place else cell.ljust(width)
             for place, (cell, width) in enumerate(zip(line, widths, strict=True))
         ).rstrip()
         for line in lines

@@ -40,6 +40,8 @@ def apply(root: Mapping, override: str) -> None:
     parts = path.removesuffix("+").strip().split(".")
     if not equals or not all(parts) or len(parts) > text.MAX_DEPTH:
         _fail(at, "C008", "expected PATH=VALUE, such as training.epochs=5")
+    if unwanted := text.UNWANTED.search(path):
+        _fail(at, "C005", f"the path holds the character U+{ord(unwanted[0]):04X}")
     if parts == ["extends"]:
         _fail(at, "C009", "`extends` can stand in a file only")
     node = _read(value, at)

@@ -1,0 +1,197 @@
+"""A config in, all that is wrong or unwise about it out, and its network as a table.
+
+TensorFlow is imported only to build the network for comparison.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tftrain import config, findings, pages
+from tftrain.config import Config, Source, outputs_fault, resolve
+from tftrain.config.lint import RULES, Facts, facts_of, lint, network
+from tftrain.config.shapes import Row, trace
+from tftrain.errors import ConfigError, DataError, Problem
+
+if TYPE_CHECKING:
+    from tftrain.data import Splits
+
+
+@dataclass(frozen=True)
+class Report:
+    """What there is to say of one config.
+
+    Args:
+        problems: errors, warnings and hints by their place.
+        table: the network's layers with shapes and parameters, as far as they are known.
+        config: the values in force, None where it can't be loaded.
+        source: where each was written, likewise.
+    """
+
+    problems: tuple[Problem, ...]
+    table: tuple[Row, ...] = ()
+    config: Config | None = None
+    source: Source | None = None
+
+    def has(self, severity: str) -> bool:
+        """Whether there is a problem of a severity."""
+        return any(problem.severity == severity for problem in self.problems)
+
+    def verdict(self) -> str:
+        """`2 errors, 1 warning`."""
+        return findings.count(self.problems)
+
+    def lines(self, *, excerpts: bool) -> list[str]:
+        """The problems as lines, with what stands there if wanted, and the network's table."""
+        rows = [(row.layer.name, row.shape, row.parameters) for row in self.table]
+        shown = [findings.network_table(rows)] if rows else []
+        return [*findings.text(self.problems, excerpts=excerpts), *shown]
+
+    def annotations(self) -> list[str]:
+        """The problems as annotations on the lines of a pull request."""
+        return [findings.annotation(problem) for problem in self.problems]
+
+    def effective(self, *, origins: bool) -> str:
+        """The values in force as YAML, with where each came from if wanted.
+
+        Raises:
+            ConfigError: when the config can't be loaded.
+        """
+        if self.config is None or self.source is None:
+            raise ConfigError(self.problems)
+        if origins:
+            return config.with_origins(self.config, self.source)
+        return config.resolved(self.config)
+
+    def plain(self) -> dict[str, Any]:
+        """Problems and table for JSON."""
+        return {
+            "problems": [findings.plain(problem) for problem in self.problems],
+            "layers": [
+                {
+                    "layer": row.layer.name,
+                    "output_shape": None if row.shape is None else list(row.shape),
+                    "parameters": row.parameters,
+                }
+                for row in self.table
+            ],
+        }
+
+
+def check(
+    path: Path, overrides: Sequence[str] = (), *, data: bool = False, build: bool = False
+) -> Report:
+    """Everything that can be said of a config without training.
+
+    Args:
+        path: the YAML file.
+        overrides: `PATH=VALUE` each.
+        data: whether the rows are read too; without, only what is known of them beforehand counts.
+        build: whether Keras builds the network too, and is compared with what the rules say.
+    """
+    try:
+        settings, source = config.load(path, overrides)
+    except ConfigError as error:
+        return Report(error.problems)
+    problems: list[Problem] = []
+    splits = _splits(settings, source, problems) if data or build else None
+    table = _network(settings, source, splits, problems)
+    if build and splits is not None:
+        table = _built(settings, source, splits, table, problems)
+    in_order = sorted(problems, key=lambda one: (one.mark.line or 0, one.mark.column or 0))
+    return Report(tuple(dict.fromkeys(in_order)), tuple(table), settings, source)
+
+
+def explain(code: str) -> str:
+    """The page of a code: what it means, why, a wrong and a right example.
+
+    Raises:
+        TftrainError: when there is no such code.
+    """
+    lints = {
+        rule.code: f"{rule.reason}\n\nInstead: {rule.change}\n\nSource: {rule.reference}\n"
+        for rule in RULES
+    }
+    return pages.page(code, lints)
+
+
+def _splits(settings: Config, source: Source, problems: list[Problem]) -> Splits | None:
+    from tftrain import data
+
+    try:
+        return data.load(settings, source)
+    except DataError as error:
+        problems += error.problems
+        return None
+
+
+def _network(
+    settings: Config, source: Source, splits: Splits | None, problems: list[Problem]
+) -> list[Row]:
+    """The network's table; what doesn't fit in it, and what the lint says."""
+    facts = _facts(settings, splits)
+    specs = enumerate(settings.model.layers)
+    layers = [resolve("layer", spec, ("model", "layers", at), source) for at, spec in specs]
+    table = [Row(layer, None, None) for layer in layers]
+    if facts.inputs is not None:
+        table, fault = trace(layers, facts.inputs)
+        if fault is not None:
+            problems.append(source.problem(fault.path, fault.code, fault.message))
+        elif message := _outputs_fault(settings, facts, table):
+            problems.append(source.problem(layers[-1].path, "K005", message))
+    shapes = [(row.shape, row.parameters) for row in table]
+    problems += lint(network(settings, source, facts, shapes))
+    return table
+
+
+def _facts(settings: Config, splits: Splits | None) -> Facts:
+    if splits is None:
+        return facts_of(settings.data)
+    from tftrain.data.facts import facts
+
+    return facts(settings, splits)
+
+
+def _outputs_fault(settings: Config, facts: Facts, table: Sequence[Row]) -> str | None:
+    shape, labels = table[-1].shape, facts.labels
+    if shape is None or labels is None:
+        return None
+    return outputs_fault(settings.training.loss, shape, facts.classes or 0, labels)
+
+
+def _built(
+    settings: Config,
+    source: Source,
+    splits: Splits,
+    table: list[Row],
+    problems: list[Problem],
+) -> list[Row]:
+    """The table as Keras builds the network; a difference is a fault of tftrain's own rules."""
+    from tftrain import backend, model
+
+    backend.start(settings.seed, settings.training.threads or 1)
+    try:
+        built = model.build(settings, source, splits.form)
+    except ConfigError as error:
+        known = {problem.mark for problem in problems}
+        problems += [problem for problem in error.problems if problem.mark not in known]
+        return table
+    real = iter(built.layers)
+    rows = [_real(row, real) for row in table]
+    for row, other in zip(table, rows, strict=True):
+        if row.shape not in (None, other.shape) or row.parameters not in (None, other.parameters):
+            ruled, made = (f"{one.shape}, {one.parameters} parameters" for one in (row, other))
+            message = f"`{row.layer.name}`: expected {ruled}, but Keras makes {made}"
+            problems.append(source.problem(row.layer.path, "K008", message))
+    return rows
+
+
+def _real(row: Row, layers: Iterator[Any]) -> Row:
+    """The row of the layer that Keras made; it keeps none for an Input."""
+    if row.layer.entry.definition == "InputLayer":
+        return row
+    layer = next(layers)
+    return Row(row.layer, tuple(layer.output.shape[1:]), int(layer.count_params()))

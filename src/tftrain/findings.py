@@ -1,0 +1,104 @@
+"""Problems in, what a person, a program or a pull request reads of them out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from tftrain import terminal
+from tftrain.errors import Mark, Problem
+
+_KINDS = {"error": "error", "warning": "warning", "hint": "notice"}  # GitHub's words
+
+
+def text(problems: Iterable[Problem], *, excerpts: bool) -> list[str]:
+    """Lines, `PATH:LINE:COL: error[CODE]: MESSAGE` each.
+
+    Args:
+        problems: in the order to be read.
+        excerpts: whether the line of the file follows, with a caret under the place.
+    """
+    every = list(problems)
+    lines = []
+    for problem in every:
+        lines.append(str(problem))
+        if excerpts:
+            lines += _excerpt(problem.mark)
+    return lines
+
+
+def count(problems: Sequence[Problem]) -> str:
+    """`2 errors, 1 warning`."""
+    counted = Counter[str](problem.severity for problem in problems)
+    shown = [
+        f"{counted[kind]} {kind}{'s' * (counted[kind] > 1)}" for kind in _KINDS if counted[kind]
+    ]
+    return ", ".join(shown) or "no errors"
+
+
+def network_table(rows: Sequence[tuple[str, Sequence[int | None] | None, int | None]]) -> str:
+    """A row a layer: its name, one row's shape behind it, its parameters; `?` where unknown."""
+    lines = [
+        [name, _shape(shape), "?" if parameters is None else f"{parameters:,}"]
+        for name, shape, parameters in rows
+    ]
+    known = [parameters for *_, parameters in rows if parameters is not None]
+    some = "" if len(known) == len(rows) else "at least "
+    return terminal.table(
+        ["layer", "output shape", "parameters"], [*lines, ["", "", f"{some}{sum(known):,}"]]
+    )
+
+
+def _shape(shape: Sequence[int | None] | None) -> str:
+    if shape is None:
+        return "?"
+    sizes = ", ".join("?" if size is None else str(size) for size in shape)
+    return f"({sizes},)" if len(shape) == 1 else f"({sizes})"
+
+
+def plain(problem: Problem) -> dict[str, Any]:
+    """The problem for JSON: file, line, column, severity, code, message."""
+    return {
+        "file": problem.mark.source,
+        "line": problem.mark.line,
+        "column": problem.mark.column,
+        "severity": problem.severity,
+        "code": problem.code,
+        "message": problem.message,
+    }
+
+
+def annotation(problem: Problem) -> str:
+    """The problem as an annotation on a line of a pull request.
+
+    Source: GitHub Actions, "Workflow commands", setting an error message.
+    """
+    mark = problem.mark
+    place = {"file": mark.source, "line": mark.line, "col": mark.column, "title": problem.code}
+    given = ",".join(
+        f"{key}={_escaped(str(value), ':,')}" for key, value in place.items() if value is not None
+    )
+    return f"::{_KINDS[problem.severity]} {given}::{_escaped(problem.message)}"
+
+
+def _escaped(words: str, also: str = "") -> str:
+    """Percent-encodes what would end the command or a property of it."""
+    for letter in f"%\r\n{also}":
+        words = words.replace(letter, f"%{ord(letter):02X}")
+    return words
+
+
+def _excerpt(mark: Mark) -> list[str]:
+    """The line of the file and a caret under the column; nothing for what is no place in a file."""
+    if mark.line is None or mark.column is None:
+        return []
+    try:
+        lines = Path(mark.source).read_text("utf-8-sig", errors="replace").splitlines()
+        line = lines[mark.line - 1]
+    except (OSError, IndexError):
+        return []
+    shown = "".join(letter if letter.isprintable() else " " for letter in line)
+    margin = f"{mark.line:>5} | "
+    return [f"{margin}{shown}", f"{' ' * (len(margin) - 2)}| {' ' * (mark.column - 1)}^"]

@@ -1,0 +1,156 @@
+"""`tftrain check`: what is wrong, what is unwise, the network as a table; without TensorFlow."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import string
+
+import pytest
+
+from conftest import ROOT
+from test_cli_light import WATCHED, tftrain  # noqa: F401 - the fixture
+from tftrain import check, config
+from tftrain.config import catalog
+from tftrain.errors import ConfigError, TftrainError
+
+CONFIGS = {path.stem: path for path in sorted((ROOT / "configs").glob("*.yaml"))}
+DIGITS = CONFIGS["digits"]
+UNSOUND = """\
+data: {source: digits, classes: [0, 1]}
+model:
+  layers:
+    - Conv2D: {filters: 3, kernel_size: 3}
+    - Dense: {units: 1, activation: softmax}
+training: {loss: BinaryCrossentropy, epochs: 3}
+"""
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_shipped_configs_have_neither_errors_nor_warnings(name):
+    report = check.check(CONFIGS[name])
+    assert not report.has("error")
+    assert not report.has("warning")
+    assert report.table
+    assert all(row.shape and row.parameters is not None for row in report.table)
+
+
+def test_the_network_as_a_table(tftrain):  # noqa: F811 - pytest's way
+    code, stdout, said = tftrain("check", DIGITS)
+    assert (code, said) == (0, "")
+    assert stdout.split("\n")[-7:] == [
+        "layer  output shape  parameters",
+        "Dense         (25,)       1,625",
+        "Dense         (15,)         390",
+        "Dense          (1,)          16",
+        "                          2,031",
+        f"{DIGITS}: {stdout.rpartition(': ')[2].strip()}",
+        "",
+    ]
+
+
+def test_errors_exit_with_2_and_all_are_told(tftrain, tmp_path):  # noqa: F811 - pytest's way
+    path = tmp_path / "c.yaml"
+    path.write_text(UNSOUND)
+    code, stdout, _ = tftrain("check", path)
+    assert code == 2
+    assert f"{path}:4:7: error[K005]: " in stdout
+    assert f"{path}:5:" in stdout
+    code, stdout, _ = tftrain("check", path, DIGITS, "--format", "github")
+    assert code == 2
+    assert stdout.startswith(f"::error file={path},line=4,col=7,title=K005::")
+
+
+def test_json_holds_problems_and_layers(tftrain):  # noqa: F811 - pytest's way
+    code, stdout, _ = tftrain("check", DIGITS, "training.epoch=3", "--format", "json")
+    (report,) = json.loads(stdout)
+    assert code == 2
+    assert [problem["code"] for problem in report["problems"]] == ["C010"]
+    code, stdout, _ = tftrain("check", DIGITS, "--format", "json")
+    (report,) = json.loads(stdout)
+    assert code == 0
+    assert report["layers"][0] == {"layer": "Dense", "output_shape": [25], "parameters": 1625}
+
+
+def test_strict_makes_warnings_count(tftrain):  # noqa: F811 - pytest's way
+    wide = ["training.batch_size=1000", "lint={}"]
+    assert tftrain("check", DIGITS, *wide)[0] == 0
+    assert tftrain("check", DIGITS, *wide, "--strict")[0] == 1
+
+
+def test_values_in_force_and_their_origins(tftrain, tmp_path):  # noqa: F811 - pytest's way
+    code, stdout, _ = tftrain("check", DIGITS, "training.epochs=7", "--show", "--origin")
+    assert code == 0
+    assert re.search(r"epochs: 7 +# override 'training\.epochs=7'\n", stdout)
+    assert re.search(rf"source: digits +# {re.escape(str(DIGITS))}:8\n", stdout)
+    assert re.search(r"shuffle: true +# default\n", stdout)
+    again = tmp_path / "again.yaml"
+    again.write_text(stdout)
+    assert config.load(again)[0] == config.load(DIGITS, ["training.epochs=7"])[0]
+
+
+@pytest.mark.parametrize("code", ["C010", "k003", "N001"])
+def test_a_code_is_explained(code):
+    page = check.explain(code)
+    assert page.startswith(f"{code.upper()}: ")
+    assert page.count("\n") > 3
+
+
+def test_a_code_that_is_none_is_told():
+    with pytest.raises(TftrainError, match="did you mean"):
+        check.explain("C10")
+
+
+def test_data_are_read_when_asked(tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text(UNSOUND.replace("source: digits", "source: gone.npz"))
+    assert "D001" not in {problem.code for problem in check.check(path).problems}
+    assert "D001" in {problem.code for problem in check.check(path, data=True).problems}
+
+
+@pytest.mark.usefixtures("tensorflow")
+@pytest.mark.parametrize("name", CONFIGS)
+def test_keras_builds_what_the_table_says(name):
+    settings = ["training.threads=2"]
+    told, built = (check.check(CONFIGS[name], settings, build=build) for build in (False, True))
+    assert built.table == told.table
+    assert not built.has("error")
+
+
+def misspelt(word, chance):
+    """A word with a letter dropped, doubled, swapped or replaced."""
+    place = chance.randrange(len(word))
+    kind = chance.choice(("drop", "double", "swap", "replace"))
+    if kind == "drop" and len(word) > 1:
+        return word[:place] + word[place + 1 :]
+    if kind == "double":
+        return word[:place] + word[place] + word[place:]
+    if kind == "swap" and place + 1 < len(word):
+        return word[:place] + word[place + 1] + word[place] + word[place + 2 :]
+    return word[:place] + chance.choice(string.ascii_lowercase) + word[place + 1 :]
+
+
+def test_every_misspelling_is_refused_and_nearly_every_one_mended(tmp_path):
+    """Each key and each Keras name of the shipped configs, with a letter wrong."""
+    names = set(catalog.load().names(catalog.KINDS))
+    names |= {short for kind in catalog.load().short.values() for short in kind}
+    chance = random.Random(0)  # noqa: S311 - no secret
+    suggested, tried = 0, 0
+    for path in CONFIGS.values():
+        text = path.read_text("utf-8")
+        for found in re.finditer(r"(?m)(?<![\w./#'-])([A-Za-z]\w+)(?=:)(?!.*#.*\1)", text):
+            word, wrong = found[1], misspelt(found[1], chance)
+            line = text[text.rfind("\n", 0, found.start()) + 1 : found.start()]
+            if "#" in line or wrong in (word, "") or wrong in names or word in ("benign",):
+                continue
+            if word in ("malignant", "path", "default"):
+                continue
+            changed = tmp_path / "c.yaml"
+            changed.write_text(text[: found.start()] + wrong + text[found.end() :], "utf-8")
+            tried += 1
+            with pytest.raises(ConfigError) as raised:
+                config.load(changed)
+            suggested += f"did you mean `{word}`?" in str(raised.value)
+    assert tried > 250
+    assert suggested / tried >= 0.95, (suggested, tried)
