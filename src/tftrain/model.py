@@ -9,11 +9,11 @@ from functools import partial
 from typing import Any
 
 from tftrain.backend import keras, tf
-from tftrain.config import Config, Source, Spec, family, outputs, snake_case
+from tftrain.config import Config, Source, Spec, family, outputs, snake_case, squashing
 from tftrain.config.text import Place
 from tftrain.data import Form, Scaling
-from tftrain.errors import ConfigError, Problem
-from tftrain.objects import collect, first_line, make, names
+from tftrain.errors import ConfigError, Problem, first_line
+from tftrain.objects import collect, make, names
 
 Shape = tuple[int | None, ...]
 _BY_SHAPE = ("crossentropy", "ce")
@@ -67,13 +67,13 @@ def exportable(network: Any, config: Config, scaling: Scaling) -> Any:
         scaling: the preparation, which becomes the first layer.
 
     Returns:
-        A `keras.Sequential` that shares the network's layers and needs nothing of tftrain.
+        A `keras.Sequential` that shares the network's layers. It needs nothing of tftrain, but for
+        an activation with arguments that Keras itself can't save.
     """
     layers = [keras.Input(network.input_shape[1:]), *_preparation(scaling), *network.layers]
     loss = config.training.loss
     if outputs(loss) == "logits":
-        single = network.output_shape[-1] == 1 or family(loss) == "binary"
-        layers.append(keras.layers.Activation("sigmoid" if single else "softmax"))
+        layers.append(keras.layers.Activation(squashing(loss, network.output_shape[-1])))
     return keras.Sequential(layers, name=config.name)
 
 
@@ -167,7 +167,7 @@ def _metrics(
 ) -> dict[str, list[Any]]:
     """The metrics by section, each under the name it has in the logs."""
     made: dict[str, list[Any]] = {"metrics": [], "weighted_metrics": []}
-    logits = bool(config.training.loss.arguments.get("from_logits"))
+    logits = outputs(config.training.loss) == "logits"
     for section, place, name in config.training.metric_names():
         spec = getattr(config.training, section)[place]
         if spec.name in ("accuracy", "acc"):

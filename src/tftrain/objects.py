@@ -16,7 +16,7 @@ from typing import Any
 from tftrain.backend import keras
 from tftrain.config import Source, Spec, spec_of
 from tftrain.config.text import Place
-from tftrain.errors import ConfigError, Problem, did_you_mean
+from tftrain.errors import ConfigError, Problem, did_you_mean, first_line
 
 _MODULES: dict[str, Any] = {
     "layer": keras.layers,
@@ -75,7 +75,6 @@ _ARGUMENTS: dict[str, tuple[str, ...]] = {
     "fn": ("loss", "metric"),
 }
 _SHORT = ("mse", "mae", "mape", "msle", "bce", "kld", "MSE", "MAE", "MAPE", "MSLE", "BCE", "KLD")
-_LONGEST = 240
 
 
 @keras.saving.register_keras_serializable("tftrain")
@@ -134,12 +133,6 @@ def names(kind: str) -> dict[str, Any]:
         if is_class or (kind in _TENSORS and inspect.isfunction(value)):
             found[name] = value
     return found
-
-
-def first_line(error: BaseException) -> str:
-    """What an exception says, as one line of bearable length."""
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
 
 
 def _make(

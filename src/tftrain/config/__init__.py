@@ -3,7 +3,7 @@
 from tftrain.config.checks import class_name, monitors
 from tftrain.config.dump import resolved
 from tftrain.config.load import Source, load
-from tftrain.config.losses import Family, family, outputs
+from tftrain.config.losses import Family, family, outputs, squashing
 from tftrain.config.schema import (
     ARRAY_SUFFIXES,
     DATASETS,
@@ -38,4 +38,5 @@ __all__ = [
     "resolved",
     "snake_case",
     "spec_of",
+    "squashing",
 ]

@@ -122,7 +122,7 @@ def _read(path: Path) -> bytes:
         message = f"can't be read: {error.strerror or error}"
         if isinstance(error, FileNotFoundError):
             message = "no such file" + files.beside(path, (".yaml", ".yml"))
-        elif path.is_dir():  # which Windows calls a lack of permission
+        elif files.is_folder(path):  # which Windows calls a lack of permission
             message = "can't be read: it is a folder"
         raise ConfigError(Problem(Mark(str(path)), "C007", message)) from None
 

@@ -8,6 +8,8 @@ from tftrain.config import text
 from tftrain.config.text import Mapping, Node, Scalar, Sequence
 from tftrain.errors import ConfigError, Mark, Problem
 
+_LONGEST_INDEX = 10
+
 
 def mark(override: str) -> Mark:
     """What an override is called in messages."""
@@ -87,7 +89,7 @@ def _put(parent: Node, part: str, node: Node, mark: Mark) -> None:
 
 
 def _index(parent: Sequence, part: str, mark: Mark) -> int:
-    if part.isdecimal() and int(part) < len(parent.items):
+    if part.isdecimal() and len(part) < _LONGEST_INDEX and int(part) < len(parent.items):
         return int(part)
     message = f"`{part}`: expected a number from 0 to {len(parent.items) - 1}, a place in the list"
     raise ConfigError(Problem(mark, "C009", message))

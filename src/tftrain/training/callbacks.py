@@ -14,8 +14,15 @@ from typing import Any
 from tftrain.backend import keras
 from tftrain.config import Config, Source, Spec, Training
 from tftrain.config.text import Place
-from tftrain.errors import ConfigError, Problem, Stopped, TftrainError, TrainingError
-from tftrain.objects import collect, first_line, make
+from tftrain.errors import (
+    ConfigError,
+    Problem,
+    Stopped,
+    TftrainError,
+    TrainingError,
+    first_line,
+)
+from tftrain.objects import collect, make
 
 _PATHS = ("filepath", "filename", "log_dir", "backup_dir", "directory")
 _MONITORING = ("EarlyStopping", "ReduceLROnPlateau", "ModelCheckpoint", "OrbaxCheckpoint")
@@ -79,6 +86,18 @@ def build(config: Config, source: Source, folder: Path) -> list[Any]:
     return made
 
 
+def restored_epoch(callbacks: Iterable[Any]) -> int | None:
+    """The epoch, from 1, whose weights EarlyStopping put back; None where it put none back."""
+    stopping = [
+        callback
+        for callback in callbacks
+        if isinstance(callback, keras.callbacks.EarlyStopping)
+        and callback.restore_best_weights
+        and callback.best_weights is not None
+    ]
+    return int(stopping[-1].best_epoch) + 1 if stopping else None
+
+
 def wanting_batches(callbacks: Iterable[Any]) -> list[str]:
     """The names of those that must be called for every batch."""
     return [type(callback).__name__ for callback in callbacks if _wants_batches(callback)]
@@ -117,11 +136,13 @@ def _with_mode(spec: Spec, training: Training) -> Spec:
 
 
 def _leaves(path: str) -> bool:
-    return Path(path).is_absolute() or ".." in Path(path).parts
+    return bool(Path(path).anchor) or ".." in Path(path).parts
 
 
 def _in_folder(spec: Spec, folder: Path) -> Spec:
     arguments = dict(spec.arguments)
+    if spec.name == "TensorBoard":
+        arguments.setdefault("log_dir", "logs")
     for name in _PATHS:
         if isinstance(arguments.get(name), str):
             arguments[name] = str(folder / arguments[name])
