@@ -1,7 +1,7 @@
 """Seconds an epoch of tftrain's engine against `keras.Model.fit`: python benchmarks/epochs.py.
 
 One process, the same threads, metrics and validation rows, tracing left out on both sides. `fit`
-gets NumPy arrays and its default settings, as a user gives them.
+gets NumPy arrays, as a user gives them.
 """
 
 from __future__ import annotations

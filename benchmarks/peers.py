@@ -3,7 +3,8 @@
     python benchmarks/peers.py --lightning LIGHTNING_VENV/bin/python --ludwig LUDWIG_VENV/bin/ludwig
 
 A peer whose program isn't given is left out. 100 epochs on the handwritten 0 and 1, the same
-network, the same metrics; then `--help`, and the answer to a misspelt key (`epoch` for `epochs`).
+network; the notes' script of plain Keras has no metrics and no validation, the others have both.
+Then `--help`, and the answer to a misspelt key (`epoch` for `epochs`).
 """
 
 from __future__ import annotations

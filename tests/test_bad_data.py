@@ -187,6 +187,16 @@ def test_npy_files_that_are_none(content, said, fault, tmp_path):
     assert lines[1:] == ["c.yaml:3:5: error[D001]: y.npy: no such file"]
 
 
+def test_a_file_larger_than_any_memory_is_mapped(tmp_path):
+    """Of 17 GiB, most of it a hole."""
+    rows = 17 * 1024**3 // 8 // 64
+    content = header((rows, 64))[:-64]
+    with (tmp_path / "x.npy").open("wb") as file:
+        file.write(content)
+        file.truncate(len(content) + rows * 64 * 8)
+    assert arrays._npy(tmp_path / "x.npy").shape == (rows, 64)  # noqa: SLF001 - the header is what counts
+
+
 def test_truncated_flipped_and_random_archives(fault, tmp_path):
     """Whatever the damage: whole rows or a DataError, and no other exception."""
     buffer = io.BytesIO()

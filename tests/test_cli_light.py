@@ -16,6 +16,8 @@ BAD = ROOT / "tests" / "configs" / "bad"
 WATCHED = """
 import atexit, sys
 heavy = {"tensorflow", "keras", "jax", "torch"}
+if {"--help", "--version", "runs"} & set(sys.argv):
+    heavy.add("numpy")
 atexit.register(lambda: print("imported", sorted(heavy & set(sys.modules)), file=sys.stderr))
 sys.argv[0] = "tftrain"
 from tftrain.__main__ import main
@@ -46,7 +48,7 @@ def tftrain(tmp_path):
         (["--help"], "One YAML file in"),
         (["--version"], "tftrain "),
         (["fit", "--help"], "--runs-dir"),
-        (["runs"], ""),
+        (["runs"], "best epoch"),
         (["runs", "--json"], "[]"),
     ],
 )
@@ -104,6 +106,7 @@ def test_a_bad_config_is_told_and_counted(name, tftrain, tmp_path):
         (["fit", DIGITS, "--require", "auc>x"], "--require 'auc>x': error[C030]: expected METRIC>"),
         (["fit", DIGITS, "--runs-dir", DIGITS], f"{DIGITS}: error[R003]: can't be written: File"),
         (["fit", DIGITS, "data.source=no.npz"], "override 'data.source=no.npz': error[D001]: "),
+        (["fit", "a" * 300 + ".yaml"], f"{'a' * 300}.yaml: error[C007]: can't be read: File name"),
         (["eval"], "runs: error[R001]: no finished run here; `tftrain fit CONFIG` makes one\n"),
         (["eval", "digits-1"], "runs/digits-1: error[R001]: no such run\n"),
         (["predict", "digits-1", "x.npy", "-o", "y.csv"], "runs/digits-1: error[R001]: no such"),
@@ -115,6 +118,17 @@ def test_errors_are_one_line_and_exit_with_2(arguments, said, tftrain):
     assert (code, stdout) == (2, "")
     assert told.startswith(said)
     assert told.count("\n") == 1
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals are POSIX's")
+def test_whoever_stops_reading_gets_no_traceback(tmp_path):
+    (tmp_path / "runs").mkdir()
+    command = f"{sys.executable} -m tftrain runs; echo $? >&2"
+    shell = ["bash", "-c", f"{{ sleep 0.1; {command}; }} | true"]
+    done = subprocess.run(
+        shell, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.stderr == "141\n"
 
 
 def test_runs_are_listed_also_beside_damaged_ones(tftrain, tmp_path):

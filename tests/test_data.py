@@ -181,6 +181,14 @@ def test_a_split_takes_each_row_once_and_each_class_in_proportion(groups, parts,
     assert all(np.array_equal(one, other) for one, other in zip(pieces, again, strict=True))
 
 
+@pytest.mark.parametrize("last", [0.2000009, 0.1999991])
+def test_fractions_a_little_off_leave_no_row_out(last):
+    pieces = split(np.zeros(2_000_000, np.int64), [0.6, 0.2, last], 0)
+    sizes = [len(piece) for piece in pieces]
+    assert sum(sizes) == 2_000_000
+    np.testing.assert_allclose(sizes, [1_200_000, 400_000, 400_000], atol=2)
+
+
 def test_another_seed_is_another_split():
     groups = np.repeat([0, 1], 50)
     first, other = (split(groups, [0.5, 0.5], seed)[0] for seed in (0, 1))

@@ -18,6 +18,7 @@ import pytest
 import yaml
 
 from conftest import ROOT
+from tftrain import config
 from tftrain.config import text
 
 PAGES = [ROOT / "README.md", ROOT / "docs" / "tutorial.md", *(ROOT / "docs").glob("how-to/*.md")]
@@ -114,6 +115,8 @@ def run_yaml(shell, content):
     if named:
         (shell.folder / named[1]).parent.mkdir(parents=True, exist_ok=True)
         (shell.folder / named[1]).write_text(content, "utf-8")
+        if "model" in plain:
+            config.load(shell.folder / named[1])
     if "jobs" in plain:
         for job in plain["jobs"].values():
             for step in job["steps"]:

@@ -286,10 +286,32 @@ def test_a_callback_can_stop_in_the_middle_of_an_epoch():
             self.model.stop_training = batch == 2
 
     config = config_of(*NETWORKS["course"])
-    part = rows_of("", ROWS, 0)
-    network, history, _ = ours(config, part, None, [Stop()])
+    part, watched = rows_of("", ROWS, 0), rows_of("", WATCHED, 1)
+    network, history, _ = ours(config, part, watched, [Stop()])
+    reference, expected = keras_fit(config, part, watched, [Stop()])
+    assert_same_bits(network, reference)
+    assert history == expected
     assert len(history) == 1
     assert int(network.optimizer.iterations.numpy()) == 3
+
+
+def test_callbacks_are_told_that_training_has_ended_also_when_it_failed():
+    from tftrain import training
+    from tftrain.backend import keras
+
+    class Ended(keras.callbacks.Callback):
+        times = 0
+
+        def on_train_end(self, logs=None):
+            del logs
+            self.times += 1
+
+    layers, settings = NETWORKS["regression"]
+    config = config_of(layers, settings | {"optimizer": {"SGD": {"learning_rate": 1e12}}})
+    ended = Ended()
+    with pytest.raises(training.NonFinite):
+        train(config, rows_of("regression", ROWS, 0), None, [ended])
+    assert ended.times == 1
 
 
 @pytest.mark.parametrize("name", ["dropout_and_normalization", "sample_weight", "stochastic"])

@@ -130,6 +130,26 @@ def test_the_best_weights_are_kept(tmp_path):
     assert run.summary["metrics"]["validation"]["loss"] == min(losses)
 
 
+def test_the_best_epoch_is_the_one_that_early_stopping_kept(tmp_path):
+    """With min_delta it isn't the one with the lowest loss."""
+    stopping = "{EarlyStopping: {patience: 3, min_delta: 0.2, restore_best_weights: true}}"
+    run = train(tmp_path, "training.epochs=20", f"training.callbacks=[{stopping}]")
+    losses = [row["val_loss"] for row in run.history]
+    best = run.summary["best_epoch"]
+    assert best < int(np.argmin(losses)) + 1
+    assert run.summary["best_value"] == losses[best - 1]
+    assert run.summary["metrics"]["validation"]["loss"] == losses[best - 1]
+
+
+def test_without_restored_weights_the_last_are_kept(tmp_path):
+    late = "{EarlyStopping: {start_from_epoch: 9, restore_best_weights: true}}"
+    for callbacks in ("[]", f"[{late}]"):
+        run = train(tmp_path, f"training.callbacks={callbacks}")
+        assert run.summary["kept"] == "last"
+        losses = [row["val_loss"] for row in run.history]
+        assert run.summary["metrics"]["validation"]["loss"] == losses[-1]
+
+
 def test_metrics_agree_with_scikit_learn(digits, trained):
     from sklearn.metrics import accuracy_score, log_loss
 
@@ -198,6 +218,69 @@ def test_predictions_as_npz_are_those_of_the_csv(trained, tmp_path):
         for place, row in enumerate(csv.DictReader(file)):
             assert {name: str(arrays[name][place]) for name in row}["class"] == row["class"]
             assert float(row["probability"]) == pytest.approx(arrays["probability"][place])
+
+
+@pytest.mark.parametrize(
+    ("classes", "loss", "outputs", "columns"),
+    [
+        (None, "mse", [[0.5], [2.0]], {"prediction": [0.5, 2.0]}),
+        (None, "mse", [[1, 2], [3, 4]], {"prediction_0": [1, 3], "prediction_1": [2, 4]}),
+        ("abc", "mse", [[0.5], [2.0]], {"prediction": [0.5, 2.0]}),
+        ("ab", "BinaryCrossentropy", [[0.2], [0.6]], {"class": "ab", "probability": [0.8, 0.6]}),
+        ("ab", "{BinaryCrossentropy: {from_logits: true}}", [[-1], [1]], {"class": "ab"}),
+        ("ab", "Hinge", [[-1.5], [0.5]], {"class": "ab", "margin": [-1.5, 0.5]}),
+        (
+            "abc",
+            "{SparseCategoricalCrossentropy: {from_logits: true}}",
+            [[0, 9, 0], [0, 0, 9]],
+            {"class": "bc", "probability_a": [np.exp(-9) / (1 + 2 * np.exp(-9))] * 2},
+        ),
+    ],
+)
+def test_outputs_become_columns(trained, classes, loss, outputs, columns):
+    from dataclasses import replace
+
+    from tftrain import config, evaluate
+
+    settings, _ = config.load(DIGITS, [f"training.loss={loss}"])
+    form = replace(trained.form, classes=classes and tuple(classes))
+    asked = replace(trained, config=settings, form=form)
+    made = evaluate._columns(asked, np.array(outputs, np.float32))  # noqa: SLF001 - each kind of outputs
+    for name, values in columns.items():
+        if name == "class":
+            assert made[name].tolist() == list(values)
+        else:
+            np.testing.assert_allclose(made[name], values, rtol=2e-4)
+
+
+def test_what_tensorflow_cannot_compute_is_told_wherever_it_comes_up(tmp_path):
+    from tftrain import evaluate
+    from tftrain.errors import DataError
+
+    x = np.arange(60).reshape(60, 1) % 5
+    y = np.arange(60) % 2
+    np.savez(tmp_path / "rows.npz", x=x, y=y)
+    np.savez(tmp_path / "test.npz", x=x + 9, y=y)
+    layers = "[{Embedding: {input_dim: 5, output_dim: 2}}, Flatten, {Dense: {units: 1}}]"
+    settings = [f"data.source={tmp_path / 'rows.npz'}", f"model.layers={layers}"]
+    settings += ["data.classes=null", "training.loss=mse", "training.metrics=[]"]
+    run = train(tmp_path / "runs", *settings)
+    loaded = evaluate.load(run.folder, run.summary)
+    with pytest.raises(
+        DataError, match=r"D009\]: TensorFlow refused a batch: indices.* not in \[0, 5\)"
+    ):
+        evaluate.score(loaded, file=str(tmp_path / "test.npz"))
+    split = f"data.split={{train: 0.8, validation: 0.2, test: {tmp_path / 'test.npz'}}}"
+    with pytest.raises(TrainingError, match=r"T002\]: TensorFlow refused a batch"):
+        train(tmp_path / "runs", *settings, split)
+    assert runs.summaries(tmp_path / "runs")[0][1]["state"] == runs.FAILED
+
+
+def test_a_network_without_gradients_leaves_no_run(tmp_path):
+    layers = "[{Dense: {units: 1}}, {Discretization: {bin_boundaries: [0.0, 1.0]}}]"
+    with pytest.raises(ConfigError, match=r"K005\]: this network can't be trained: No gradients"):
+        train(tmp_path, f"model.layers={layers}", "training.loss=mse", "training.metrics=[]")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_smoke_run_is_small_checked_and_not_the_newest(digits):
@@ -274,13 +357,13 @@ def test_a_run_that_cannot_begin_leaves_no_directory(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("name", "shape", "said"),
+    ("shape", "said"),
     [
-        ("x", {"x": (9, 63)}, r"x: rows of shape \(63,\); this network was trained on \(64,\)"),
-        ("y", {"y": (9, 2)}, r"y: rows of shape \(2,\); this network was trained on \(\)"),
+        ({"x": (9, 63)}, r"x: rows of shape \(63,\); this network was trained on \(64,\)"),
+        ({"y": (9, 2)}, r"y: rows of shape \(2,\); this network was trained on \(\)"),
     ],
 )
-def test_other_rows_are_of_the_shape_trained_on(trained, tmp_path, name, shape, said):
+def test_other_rows_are_of_the_shape_trained_on(trained, tmp_path, shape, said):
     from tftrain import evaluate
 
     shapes = {"x": (9, 64), "y": (9,)} | shape
@@ -288,7 +371,6 @@ def test_other_rows_are_of_the_shape_trained_on(trained, tmp_path, name, shape, 
     with pytest.raises(DataError, match=said) as raised:
         evaluate.score(trained, file=str(tmp_path / "d.npz"))
     assert raised.value.problems[0].code == "D004"
-    assert name in shapes
 
 
 def test_changed_data_are_noticed(tmp_path):

@@ -23,6 +23,7 @@ FINISHED = {
     "metrics": {"test": {"loss": 0.1}},
     "inputs": [64],
     "labels": [],
+    "classes": ["0", "1"],
     "fingerprint": "00",
     "rows": {"train": 3},
     "seconds": {"total": 1.5},
@@ -142,6 +143,8 @@ def test_runs_that_are_none(tmp_path):
         (json.dumps(FINISHED | {"format_version": "1"}), "format version 1: this tftrain reads up"),
         (json.dumps(FINISHED | {"metrics": None}), "damaged: `metrics` is missing or wrong"),
         (json.dumps(FINISHED | {"rows": {"train": []}}), "damaged: `rows` is missing or wrong"),
+        (json.dumps(FINISHED | {"rows": {}}), "damaged: `rows` is missing or wrong"),
+        (json.dumps(FINISHED | {"classes": "01"}), "damaged: `classes` is missing or wrong"),
         (json.dumps({"format_version": 1, "state": "finished"}), "damaged: `metrics` is missing"),
     ],
     ids=lambda value: str(value)[:20],
@@ -154,6 +157,15 @@ def test_a_damaged_summary_is_one_line(content, said, tmp_path):
     assert told.startswith(f"{folder / runs.SUMMARY}: error[R002]: {said}")
     assert "\n" not in told
     assert len(runs.summaries(tmp_path)) <= 1  # and a listing goes on
+
+
+def test_a_name_that_no_file_can_have_is_one_line(tmp_path):
+    assert fault(tmp_path, "a" * 300).endswith("error[R001]: no such run")
+
+
+def test_what_json_cannot_hold_becomes_null():
+    value = {"a": [math.nan, {"b": -math.inf}, 1.5], "c": "NaN"}
+    assert runs.finite(value) == {"a": [None, {"b": None}, 1.5], "c": "NaN"}
 
 
 def test_the_newest_run_is_checked_as_well(tmp_path):

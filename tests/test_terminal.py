@@ -102,7 +102,7 @@ def test_numbers_are_shown_with_the_digits_that_count(value, shown):
     assert terminal.number(value) == shown
 
 
-@settings(max_examples=1000, derandomize=True)
+@settings(max_examples=1000, derandomize=True, deadline=None)
 @given(st.floats(-1e300, 1e300) | st.floats(-1, 1))
 def test_a_number_shown_is_near_the_number(value):
     shown = terminal.number(value)

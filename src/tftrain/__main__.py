@@ -38,9 +38,6 @@ def _run() -> int:
     except Stopped as stopped:
         _say(str(stopped))
         return stopped.exit_code
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 128 + 13  # as a shell reports SIGPIPE
     except Exception:  # noqa: BLE001 - a bug: told whole, with the code that says so
         traceback.print_exc()
         return BUG

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import json
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -40,7 +41,7 @@ Require = Annotated[
         "Repeatable; >=, <=, >, < or ==.",
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 RunName = Annotated[
     str | None, typer.Argument(metavar="[RUN]", help="A run's directory or name; the newest.")
 ]
@@ -93,7 +94,7 @@ def fit(
     changes = [*(overrides or []), *([f"name={json.dumps(name)}"] if name else [])]
     asked = job.prepare(config, changes, runs_dir=runs_dir, smoke=smoke, require=require or ())
     run = job.fit(asked, terminal.progress(quiet=quiet))
-    checks = _check(run) if smoke else []
+    checks = _checked(run) if smoke else []
     if as_json:
         shown = [{"name": one.name, "passed": one.passed, "detail": one.detail} for one in checks]
         _print_json({"run": str(run.folder), **run.summary, "checks": shown})
@@ -249,10 +250,10 @@ def list_runs(*, runs_dir: RunsDir = RUNS, as_json: Json = False) -> None:
         _print(terminal.runs_table(found))
 
 
-def _check(run: Run) -> list[Check]:
-    from tftrain import smoke
+def _checked(run: Run) -> list[Check]:
+    from tftrain.smoke import check
 
-    return smoke.check(run)
+    return check(run)
 
 
 def _exit_unless_met(
@@ -271,9 +272,15 @@ def _exit_unless_met(
 
 
 def _print(*lines: object) -> None:
-    for line in lines:
-        typer.echo(str(line))
+    try:
+        for line in lines:
+            typer.echo(str(line))
+    except BrokenPipeError:  # whoever read them went away; nothing is left to flush
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(128 + 13) from None  # as a shell reports SIGPIPE
 
 
 def _print_json(value: Any) -> None:
-    typer.echo(json.dumps(value, indent=2))
+    from tftrain import runs
+
+    _print(json.dumps(runs.finite(value), indent=2))

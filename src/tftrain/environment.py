@@ -21,17 +21,21 @@ def ask_git() -> Git:
     Returns:
         Soon `{"commit": ..., "dirty": ...}`, or None where there is no git or no repository.
     """
-    with_one_thread = ThreadPoolExecutor(1)
-    answer = with_one_thread.submit(_git)
-    with_one_thread.shutdown(wait=False)
+    executor = ThreadPoolExecutor(1)
+    answer = executor.submit(_git)
+    executor.shutdown(wait=False)
     return answer
 
 
 def _git() -> dict[str, Any] | None:
-    command = ["git", "status", "--porcelain=v2", "--branch", "--untracked-files=no"]
+    """Also where a stranger's repository names a program that git is to run for its status."""
+    status = ["status", "--porcelain=v2", "--branch", "--untracked-files=no"]
+    command = ["git", "-c", "core.fsmonitor=false", *status]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603 - fixed words
-    except (OSError, subprocess.CalledProcessError):
+        done = subprocess.run(  # noqa: S603 - fixed words
+            command, capture_output=True, text=True, errors="replace", timeout=10, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
         return None
     lines = done.stdout.splitlines()
     commits = [line.split()[-1] for line in lines if line.startswith("# branch.oid")]

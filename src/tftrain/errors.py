@@ -135,6 +135,7 @@ CODES: Mapping[str, str] = MappingProxyType(
 Severity = Literal["error", "warning", "hint"]
 _SHORTEST = 3
 _MOST = 12
+_WIDEST = 240
 
 
 @dataclass(frozen=True)
@@ -247,6 +248,12 @@ def listed(names: Iterable[str]) -> str:
     """`a, b, c`, cut short where there are many."""
     every = list(names)
     return ", ".join(every[:_MOST]) + (f", ... ({len(every)})" if len(every) > _MOST else "")
+
+
+def first_line(error: BaseException) -> str:
+    """What an exception says, as one line of bearable length."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= _WIDEST else f"{text[: _WIDEST - 3]}..."
 
 
 def one_line(text: str) -> str:

@@ -14,10 +14,12 @@ from numpy.typing import NDArray
 
 from tftrain import config, data, files, model, runs
 from tftrain.backend import start
-from tftrain.config import Config, Source, family, outputs
+from tftrain.config import Config, Source, outputs, squashing
 from tftrain.data import Encoding, Form, Part, Scaling, Splits
 from tftrain.errors import DataError, Mark, Problem, RunError, did_you_mean
 from tftrain.training import Engine, Logs, Refused
+
+_PREPARATION = "preparation/"
 
 
 @dataclass(frozen=True)
@@ -106,9 +108,6 @@ def load(folder: Path, summary: Mapping[str, Any]) -> Trained:
     return Trained(folder, summary, settings, source, form, data.scaling_of(prepared), engine)
 
 
-_PREPARATION = "preparation/"
-
-
 def arrays_of(network: Any, scaling: Scaling) -> dict[str, NDArray[Any]]:
     """What `weights.npz` holds: the network's weights and the preparation's numbers."""
     prepared = {_PREPARATION + name: array for name, array in scaling.arrays().items()}
@@ -149,7 +148,8 @@ def score(trained: Trained, *, split: str = "test", file: str | None = None) -> 
         near = did_you_mean(split, parts) or f"; expected {', '.join(parts)}"
         message = f"this run has no split `{split}`{near}"
         raise RunError(Problem(Mark(str(trained.folder)), "R001", message))
-    return trained.engine.evaluate(parts[split])
+    with _named(str(trained.folder)):
+        return trained.engine.evaluate(parts[split])
 
 
 def predict(trained: Trained, file: str, output: Path) -> int:
@@ -174,7 +174,7 @@ def predict(trained: Trained, file: str, output: Path) -> int:
 
 @contextmanager
 def _named(file: str) -> Iterator[None]:
-    """What TensorFlow can't compute of a file's rows, told with the file."""
+    """What TensorFlow can't compute of some rows, told with where they are from."""
     try:
         yield
     except Refused as error:
@@ -185,7 +185,10 @@ def _columns(trained: Trained, out: NDArray[np.float32]) -> dict[str, NDArray[An
     """A block of outputs as columns by name."""
     classes, loss = trained.form.classes, trained.config.training.loss
     flat = out.reshape(len(out), -1)
-    if classes is None or flat.shape[1] not in (1, len(classes)):
+    two = 2  # classes, which one output can tell apart
+    if classes is None or flat.shape[1] not in (
+        (1, two) if len(classes) == two else (len(classes),)
+    ):
         if flat.shape[1] == 1:
             return {"prediction": flat[:, 0]}
         return {f"prediction_{place}": column for place, column in enumerate(flat.T)}
@@ -194,7 +197,7 @@ def _columns(trained: Trained, out: NDArray[np.float32]) -> dict[str, NDArray[An
         return {"class": names[(flat[:, 0] > 0).astype(int)], "margin": flat[:, 0]}
     single = flat.shape[1] == 1
     if outputs(loss) == "logits":
-        flat = _sigmoid(flat) if single or family(loss) == "binary" else _softmax(flat)
+        flat = {"sigmoid": _sigmoid, "softmax": _softmax}[squashing(loss, flat.shape[1])](flat)
     chances = np.hstack([1 - flat, flat]) if single else flat
     best = (flat[:, 0] > 0.5).astype(int) if single else chances.argmax(axis=1)  # noqa: PLR2004
     columns = {"class": names[best], "probability": chances[np.arange(len(best)), best]}

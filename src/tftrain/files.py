@@ -7,6 +7,7 @@ import errno
 import hashlib
 import io
 import os
+import secrets
 import shutil
 import tempfile
 import zipfile
@@ -40,23 +41,23 @@ def write(path: Path, content: bytes) -> None:
 
 def fill(path: Path, make: Callable[[Path], object]) -> None:
     """As `write`, for content that some other code writes to a path it is given."""
-    temporary: Path | None = None
+    temporary = path.with_name(f".tmp-{secrets.token_hex(8)}{path.suffix}")
     try:
-        handle, name = tempfile.mkstemp(prefix=".tmp-", suffix=path.suffix, dir=path.parent)
-        os.close(handle)
-        temporary = Path(name)
         make(temporary)
-        temporary.chmod(0o666 & ~_umask())
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
         temporary.replace(path)
         _sync_folder(path.parent)
     except OSError as error:
-        raise StorageError(_cannot("written", path, error)) from error
+        raise StorageError(cannot("written", path, error)) from error
     finally:
-        if temporary is not None:
-            with contextlib.suppress(OSError):
-                temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a folder stands there; False for a name that is too long or may not be looked at."""
+    return os.path.isdir(path)  # noqa: PTH112 - Path.is_dir raises for such
 
 
 def require_writable(path: Path, suffixes: Collection[str]) -> None:
@@ -70,10 +71,10 @@ def require_writable(path: Path, suffixes: Collection[str]) -> None:
         raise RunError(Problem(Mark(str(path)), "R003", message))
     try:
         with tempfile.TemporaryFile(dir=path.parent):
-            if path.is_dir():
+            if is_folder(path):
                 raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
     except OSError as error:
-        raise RunError(_cannot("written", path, error)) from None
+        raise RunError(cannot("written", path, error)) from None
 
 
 def require_space(folder: Path, size: int) -> None:
@@ -85,16 +86,10 @@ def require_space(folder: Path, size: int) -> None:
     try:
         free = shutil.disk_usage(folder).free
     except OSError as error:
-        raise StorageError(_cannot("written", folder, error)) from None
+        raise StorageError(cannot("written", folder, error)) from None
     if free < size + _SPARE_BYTES:
         full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        raise StorageError(_cannot("written", folder, full))
-
-
-def _umask() -> int:
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask
+        raise StorageError(cannot("written", folder, full))
 
 
 def read(path: Path) -> bytes:
@@ -106,7 +101,7 @@ def read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise RunError(_cannot("read", path, error)) from None
+        raise RunError(cannot("read", path, error)) from None
 
 
 def beside(path: Path, suffixes: Collection[str]) -> str:
@@ -120,7 +115,8 @@ def beside(path: Path, suffixes: Collection[str]) -> str:
     return "" if near is None else f"; did you mean `{names[near]}`?"
 
 
-def _cannot(verb: str, path: Path, error: OSError) -> Problem:
+def cannot(verb: str, path: Path, error: OSError) -> Problem:
+    """What the storage refuses: `can't be written: No space left on device`."""
     return Problem(Mark(str(path)), "R003", f"can't be {verb}: {error.strerror or error}")
 
 

@@ -21,12 +21,19 @@ from tftrain import config, data, environment, files, runs, stopping
 from tftrain import require as requirement
 from tftrain.config import Config, Source
 from tftrain.data import Splits
-from tftrain.errors import ConfigError, Problem, Stopped, StorageError, TrainingError
+from tftrain.errors import (
+    ConfigError,
+    Problem,
+    Stopped,
+    StorageError,
+    TrainingError,
+    first_line,
+)
 from tftrain.require import Requirement
 from tftrain.runs import Run
 
 if TYPE_CHECKING:
-    from tftrain.training import Epoch, Job, NonFinite
+    from tftrain.training import Engine, Epoch, Job, NonFinite
 
 SMOKE_EPOCHS = 2
 
@@ -141,43 +148,48 @@ def fit(asked: Asked, progress: Progress) -> Run:
 
         backend.start(asked.config.seed, asked.config.training.threads or 1)
     with clock("build"):
-        network = _network(asked)
+        engine = _engine(asked)
     with stopping.deferred():
-        run = _open_run(asked, network, git, backend.versions())
-        job = _job(asked, network, run, progress)
+        run = _open_run(asked, engine.network, git, backend.versions())
+        job = _job(asked, engine, run, progress)
         with _closing(run, job, asked.splits):
             _work(asked, job, run, progress, clock)
     return run
 
 
-def _network(asked: Asked) -> Any:
-    """The network, once everything that Keras can refuse has been tried."""
-    from tftrain import model, training
+def _engine(asked: Asked) -> Engine:
+    """The network and what runs it, once everything that Keras can refuse has been tried."""
+    from tftrain import evaluate, model, training
     from tftrain.training import callbacks
 
+    settings, source, splits = asked.config, asked.source, asked.splits
     problems: list[Problem] = []
-    network = config.collect(
-        problems, lambda: model.build(asked.config, asked.source, asked.splits.form)
-    )
-    config.collect(problems, lambda: callbacks.build(asked.config, asked.source, asked.runs_dir))
+    network = config.collect(problems, lambda: model.build(settings, source, splits.form))
+    config.collect(problems, lambda: callbacks.build(settings, source, asked.runs_dir))
     if network is not None:
         names = training.logged(network)
-        watched = config.monitors(asked.config.data, asked.config.training, names)
-        problems += [asked.source.problem(*fault) for fault in watched]
+        watched = config.monitors(settings.data, settings.training, names)
+        problems += [source.problem(*fault) for fault in watched]
         bounds = map(str, asked.requirements)
         config.collect(problems, lambda: requirement.parse(bounds, asked.metric_names(names)))
     if problems:
         raise ConfigError(problems)
-    return network
+    engine = evaluate.engine_of(network, settings, len(splits.train))
+    try:
+        engine.trace(splits.weighted)
+    except Exception as error:  # noqa: BLE001 - Keras raises what it likes
+        message = f"this network can't be trained: {first_line(error)}"
+        raise ConfigError(source.problem(("model", "layers"), "K005", message, key=True)) from None
+    return engine
 
 
-def _job(asked: Asked, network: Any, run: Run, progress: Progress) -> Job:
-    from tftrain import evaluate, training
+def _job(asked: Asked, engine: Engine, run: Run, progress: Progress) -> Job:
+    from tftrain import training
     from tftrain.training import callbacks
 
     settings, splits = asked.config, asked.splits
     return training.Job(
-        engine=evaluate.engine_of(network, settings, len(splits.train)),
+        engine=engine,
         training=settings.training,
         train=splits.weighted,
         validation=splits.validation,
@@ -185,7 +197,6 @@ def _job(asked: Asked, network: Any, run: Run, progress: Progress) -> Job:
         callbacks=callbacks.build(settings, asked.source, run.folder),
         say=progress.say,
         advance=progress.advance,
-        last_good=network.get_weights(),
     )
 
 
@@ -193,37 +204,46 @@ def _work(asked: Asked, job: Job, run: Run, progress: Progress, clock: _Clock) -
     """Everything that a run's directory sees: epochs, weights, metrics, a complete summary."""
     from tftrain import evaluate
 
-    with clock("training"):
-        _train(asked, job, run, progress)
+    with clock("training"), _told(asked):
+        _train(job, run, progress)
     with clock("saving"):
         _save(asked, job, run)
-    with clock("evaluation"):
+    with clock("evaluation"), _told(asked):
         scores = evaluate.metrics(job.engine, asked.splits)
     run.write_metrics()
     run.update(
         state=runs.FINISHED,
         finished=_now(),
-        **_best(asked.config, run),
+        **_best(asked.config, job, run),
         metrics=scores,
         seconds=clock.seconds | {"total": clock.total()},
     )
 
 
-def _train(asked: Asked, job: Job, run: Run, progress: Progress) -> None:
+def _train(job: Job, run: Run, progress: Progress) -> None:
     from tftrain import training
 
-    progress.begin(asked.config.training.epochs)
+    progress.begin(job.training.epochs)
     try:
         for epoch in training.train(job):
             run.record(_row(epoch))
             progress.epoch(epoch)
+    finally:
+        progress.end()
+
+
+@contextmanager
+def _told(asked: Asked) -> Iterator[None]:
+    """Why training or evaluation could not go on, at its place in the config."""
+    from tftrain import training
+
+    try:
+        yield
     except training.NonFinite as error:
         raise TrainingError(_non_finite(asked, error)) from None
     except training.Refused as error:
         problem = asked.source.problem(("model", "layers"), "T002", str(error), key=True)
         raise TrainingError(problem) from None
-    finally:
-        progress.end()
 
 
 def _save(asked: Asked, job: Job, run: Run) -> None:
@@ -274,7 +294,7 @@ def _open_run(asked: Asked, network: Any, git: environment.Git, versions: dict[s
     run = runs.claim(asked.runs_dir, f"{settings.name}-smoke" if asked.smoke else settings.name)
     try:
         _describe(asked, run, network, git, versions)
-    except StorageError:
+    except Exception:
         run.discard()
         raise
     return run
@@ -319,22 +339,22 @@ def _row(epoch: Epoch) -> dict[str, float]:
     return {"epoch": epoch.number, **logs, "learning_rate": rate, "seconds": seconds}
 
 
-def _best(settings: Config, run: Run) -> dict[str, Any]:
+def _best(settings: Config, job: Job, run: Run) -> dict[str, Any]:
     """The best epoch by what is monitored, and which epoch's weights were kept."""
-    from tftrain.training import higher_is_better
+    from tftrain import training
 
     monitor = settings.training.monitor() or "val_loss"
     if monitor not in run.history[-1]:
         monitor = "loss"
     values = np.array([row[monitor] for row in run.history])
-    best = values.argmax() if higher_is_better(settings.training, monitor) else values.argmin()
-    stopping = [spec for spec in settings.training.callbacks if spec.name == "EarlyStopping"]
-    restored = any(spec.arguments.get("restore_best_weights") for spec in stopping)
+    up = training.higher_is_better(settings.training, monitor)
+    restored = training.restored_epoch(job.callbacks)
+    best = restored or int(np.nanargmax(values) if up else np.nanargmin(values)) + 1
     return {
         "epochs_run": len(run.history),
         "monitor": monitor,
-        "best_epoch": int(best) + 1,
-        "best_value": float(values[best]),
+        "best_epoch": best,
+        "best_value": float(values[best - 1]),
         "kept": "best" if restored else "last",
     }
 

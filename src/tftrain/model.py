@@ -21,11 +21,12 @@ from tftrain.config import (
     outputs_fault,
     resolve,
     snake_case,
+    squashing,
 )
 from tftrain.data import Form, Scaling
-from tftrain.errors import ConfigError, Problem
+from tftrain.errors import ConfigError, Problem, first_line
 from tftrain.objects import build as made
-from tftrain.objects import first_line, make
+from tftrain.objects import make
 
 Shape = tuple[int | None, ...]
 
@@ -77,13 +78,13 @@ def exportable(network: Any, config: Config, scaling: Scaling) -> Any:
         scaling: the preparation, which becomes the first layer.
 
     Returns:
-        A `keras.Sequential` that shares the network's layers and needs nothing of tftrain.
+        A `keras.Sequential` that shares the network's layers. It needs nothing of tftrain, but for
+        an activation with arguments that Keras itself can't save.
     """
     layers = [keras.Input(network.input_shape[1:]), *_preparation(scaling), *network.layers]
     loss = config.training.loss
     if outputs(loss) == "logits":
-        single = network.output_shape[-1] == 1 or family(loss) == "binary"
-        layers.append(keras.layers.Activation("sigmoid" if single else "softmax"))
+        layers.append(keras.layers.Activation(squashing(loss, network.output_shape[-1])))
     return keras.Sequential(layers, name=config.name)
 
 
@@ -177,7 +178,7 @@ def _metrics(
 ) -> dict[str, list[Any]]:
     """The metrics by section, each under the name it has in the logs."""
     made: dict[str, list[Any]] = {"metrics": [], "weighted_metrics": []}
-    logits = bool(config.training.loss.arguments.get("from_logits"))
+    logits = outputs(config.training.loss) == "logits"
     for section, place, name in config.training.metric_names():
         spec = getattr(config.training, section)[place]
         if by_shapes("metric", spec):

@@ -13,9 +13,7 @@ from typing import Any
 
 from tftrain.backend import keras
 from tftrain.config import Place, Resolved, Source, Spec, resolve
-from tftrain.errors import ConfigError
-
-_LONGEST = 240
+from tftrain.errors import ConfigError, first_line
 
 
 @keras.saving.register_keras_serializable("tftrain")
@@ -74,12 +72,6 @@ def build(one: Resolved, source: Source, **defaults: Any) -> Any:
     if one.kind == "metric" and given:
         return _guarded(partial(keras.metrics.MeanMetricWrapper, target, **given), one, source)
     return target
-
-
-def first_line(error: BaseException) -> str:
-    """What an exception says, as one line of bearable length."""
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
 
 
 def _value(value: Any, source: Source) -> Any:

@@ -40,7 +40,7 @@ class Requirement:
         return bool(_OPERATORS[self.sign](value, self.bound))
 
     def __str__(self) -> str:
-        return f"{self.metric}{self.sign}{self.bound:g}"
+        return f"{self.metric}{self.sign}{self.bound}"
 
 
 def parse(

@@ -68,7 +68,7 @@ class Run:
     folder: Path
     summary: dict[str, Any] = field(default_factory=dict)
     history: list[dict[str, float]] = field(default_factory=list)
-    _written: float = field(default=float("-inf"), repr=False)
+    _written: float = field(default=float("-inf"), init=False, repr=False)
 
     def write(self, name: str, content: str | bytes) -> None:
         """Puts one of the run's files in place, whole."""
@@ -98,7 +98,7 @@ class Run:
     def update(self, **values: Any) -> None:
         """Changes the summary and writes it."""
         self.summary |= values
-        self.write(SUMMARY, json.dumps(_finite(self.summary), indent=2) + "\n")
+        self.write(SUMMARY, json.dumps(finite(self.summary), indent=2) + "\n")
 
 
 def check_writable(runs_dir: Path) -> None:
@@ -112,7 +112,7 @@ def check_writable(runs_dir: Path) -> None:
         with tempfile.TemporaryFile(dir=runs_dir):
             pass
     except OSError as error:
-        raise RunError(_unwritable(runs_dir, error)) from None
+        raise RunError(files.cannot("written", runs_dir, error)) from None
 
 
 def claim(runs_dir: Path, name: str) -> Run:
@@ -130,7 +130,7 @@ def claim(runs_dir: Path, name: str) -> Run:
         except FileExistsError:
             number += 1
         except OSError as error:
-            raise StorageError(_unwritable(runs_dir, error)) from None
+            raise StorageError(files.cannot("written", runs_dir, error)) from None
         else:
             return Run(folder)
 
@@ -163,7 +163,7 @@ def find(runs_dir: Path, name: str | None) -> tuple[Path, dict[str, Any]]:
                 return folder, _sound(folder, summary)
         message = "no finished run here; `tftrain fit CONFIG` makes one"
         raise RunError(Problem(Mark(str(runs_dir)), "R001", message))
-    folder = Path(name) if Path(name).is_dir() else runs_dir / name
+    folder = Path(name) if files.is_folder(Path(name)) else runs_dir / name
     summary = _summary(folder, name, runs_dir)
     if summary.get("state") != FINISHED:
         message = f"not finished: its state is `{summary.get('state')}`"
@@ -172,11 +172,11 @@ def find(runs_dir: Path, name: str | None) -> tuple[Path, dict[str, Any]]:
 
 
 def _summary(folder: Path, name: str, runs_dir: Path) -> dict[str, Any]:
-    if not folder.is_dir():
+    if not files.is_folder(folder):
         near = did_you_mean(name, [other.name for other, _ in summaries(runs_dir)])
         raise RunError(Problem(Mark(str(folder)), "R001", f"no such run{near}"))
     path = folder / SUMMARY
-    if not path.exists():
+    if not os.path.exists(path):  # noqa: PTH110 - which never raises, whatever the name
         raise RunError(Problem(Mark(str(folder)), "R001", f"not a run: it has no {SUMMARY}"))
     try:
         summary = json.loads(files.read(path))
@@ -194,9 +194,9 @@ def _sound(folder: Path, summary: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(version, int) or version > FORMAT_VERSION:
         message = f"format version {version}: this tftrain reads up to {FORMAT_VERSION}"
         raise RunError(Problem(mark, "R002", message))
-    wanted = _FORMS if summary.get("state") == FINISHED else ()
-    for key in wanted:
-        if key not in summary or _wrong(summary) == key:
+    wanted = _FORMS if summary.get("state") == FINISHED else {}
+    for key, is_sound in wanted.items():
+        if key not in summary or not is_sound(summary[key]):
             raise RunError(Problem(mark, "R002", f"damaged: `{key}` is missing or wrong"))
     return summary
 
@@ -215,10 +215,13 @@ def _numbers(value: object) -> bool:
 
 _FORMS: Mapping[str, Callable[[Any], bool]] = {
     "metrics": lambda value: isinstance(value, dict) and all(map(_numbers, value.values())),
-    "rows": _numbers,
+    "rows": lambda value: _numbers(value) and isinstance(value.get("train"), int),
     "seconds": _numbers,
     "inputs": lambda value: isinstance(value, list) and all(isinstance(n, int) for n in value),
     "labels": lambda value: isinstance(value, list) and all(isinstance(n, int) for n in value),
+    "classes": lambda value: (
+        value is None or (isinstance(value, list) and all(isinstance(name, str) for name in value))
+    ),
     "fingerprint": lambda value: isinstance(value, str),
 }
 
@@ -228,14 +231,12 @@ def _number(folder: str, name: str) -> int:
     return int(suffix) if suffix.isdecimal() else 0
 
 
-def _unwritable(folder: Path, error: OSError) -> Problem:
-    return Problem(Mark(str(folder)), "R003", f"can't be written: {error.strerror or error}")
-
-
-def _finite(value: Any) -> Any:
-    """JSON has no NaN and no infinity: they are written as null."""
+def finite(value: Any) -> Any:
+    """The value for JSON, which has no NaN and no infinity: they become null."""
     if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
+        return {key: finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [finite(item) for item in value]
     if isinstance(value, float) and not (float("-inf") < value < float("inf")):
         return None
     return value

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Silent:
-    """No progress; only what must be said."""
+    """No progress, and nothing said."""
 
     def begin(self, epochs: int) -> None:
         """Nothing is shown."""

@@ -3,7 +3,7 @@
 from tftrain.config.checks import CALLBACK_PATHS, class_name, monitors
 from tftrain.config.dump import origins, resolved, with_origins
 from tftrain.config.load import load
-from tftrain.config.losses import Family, by_shapes, family, outputs, outputs_fault
+from tftrain.config.losses import Family, by_shapes, family, outputs, outputs_fault, squashing
 from tftrain.config.resolve import Resolved, collect, resolve
 from tftrain.config.schema import (
     ARRAY_SUFFIXES,
@@ -48,5 +48,6 @@ __all__ = [
     "resolved",
     "snake_case",
     "spec_of",
+    "squashing",
     "with_origins",
 ]

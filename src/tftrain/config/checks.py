@@ -72,7 +72,7 @@ def _callback_paths(training: Training) -> Iterator[Fault]:
     for place, spec in enumerate(training.callbacks):
         for argument in CALLBACK_PATHS:
             path = spec.arguments.get(argument)
-            if isinstance(path, str) and (Path(path).is_absolute() or ".." in Path(path).parts):
+            if isinstance(path, str) and (Path(path).anchor or ".." in Path(path).parts):
                 message = f"`{path}`: expected a path inside the run directory"
                 yield ("training", "callbacks", place, spec.name, argument), "C014", message
 

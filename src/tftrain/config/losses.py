@@ -73,6 +73,11 @@ def by_shapes(kind: str, spec: Spec) -> bool:
     return word and (spec.name in ACCURACY or not spec.arguments)
 
 
+def squashing(loss: Spec, outputs: int) -> Literal["sigmoid", "softmax"]:
+    """What makes probabilities of so many logits a row."""
+    return "sigmoid" if outputs == 1 or family(loss) == "binary" else "softmax"
+
+
 def outputs(loss: Spec) -> Literal["probabilities", "logits", "margins"]:
     """What a classifier's outputs are: its class is at 0.5, or (`logits`, `margins`) at 0."""
     if loss.arguments.get("from_logits"):

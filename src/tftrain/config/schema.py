@@ -283,7 +283,7 @@ class Training(_Section):
     )
     jit_compile: bool = Field(
         default=False,
-        description="Compile with XLA: other last bits; pays off from several hundred epochs.",
+        description="Compile with XLA: seconds to compile, faster epochs, other last bits.",
     )
     threads: int | None = Field(
         default=None, ge=1, le=1024, description="Threads of TensorFlow; the cores if not given."

@@ -180,13 +180,12 @@ def _lacking(labelled: Labels, chosen: NDArray[np.int64]) -> str | None:
     """What a part has none of."""
     if not len(chosen):
         return f"no rows for this split: the source has {len(labelled.rows)}"
-    classes = labelled.encoding.classes or ("",)
-    counts = np.bincount(labelled.groups[chosen], minlength=len(classes))
-    if counts.all():
+    missing = np.setdiff1d(labelled.groups, labelled.groups[chosen])
+    if not len(missing):
         return None
-    missing = int(np.flatnonzero(counts == 0)[0])
-    rows = int((labelled.groups == missing).sum())
-    return f"no row of class `{classes[missing]}` for this split: the source has {rows}"
+    classes = labelled.encoding.classes or ("",)
+    rows = int((labelled.groups == missing[0]).sum())
+    return f"no row of class `{classes[missing[0]]}` for this split: the source has {rows}"
 
 
 def _scaling(config: Config, raw: Raw, rows: NDArray[np.int64]) -> Scaling:
@@ -238,7 +237,9 @@ def _fingerprint(parts: Collection[Part]) -> str:
     step = max(1, sum(len(part) * part.row_bytes for part in parts) // _HASHED_BYTES)
     for part in parts:
         digest.update(f"{part.inputs.dtype}{part.inputs.shape}".encode())
-        for array in (part.rows, part.labels):
+        for array in (part.rows, part.labels, part.weights):
+            if array is None:
+                continue
             digest.update(np.ascontiguousarray(array).data)
         for rows in arrays.blocks(part.inputs, part.rows[::step]):
             digest.update(np.ascontiguousarray(gather(part.inputs, rows)).data)

@@ -96,9 +96,9 @@ def read(source: str | Arrays, data: Data, *, labelled: bool = True) -> Raw:
 
 
 def blocks(inputs: NDArray[Any], rows: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
-    """Runs of row numbers, each of about 64 MiB of the array."""
-    row_bytes = max(1, inputs.dtype.itemsize * int(np.prod(inputs.shape[1:], dtype=np.int64)))
-    step = max(1, BLOCK_BYTES // row_bytes)
+    """Runs of row numbers, each of about 64 MiB as the 64-bit numbers that sums are made of."""
+    numbers = int(np.prod(inputs.shape[1:], dtype=np.int64))
+    step = max(1, BLOCK_BYTES // max(1, 8 * numbers))
     for start in range(0, len(rows), step):
         yield rows[start : start + step]
 
@@ -178,6 +178,8 @@ def _member(archive: zipfile.ZipFile, name: str, path: Path) -> NDArray[Any]:
         near = did_you_mean(name, members) or f"; it holds {listed(members) or 'none'}"
         raise DataError(Problem(Mark(str(path)), "D003", f"no array called `{name}`{near}"))
     member = archive.getinfo(f"{name}.npy")
+    if member.file_size > _TOO_LARGE:
+        raise ValueError(f"`{name}` takes {member.file_size:,} bytes of memory: use an .npy file")
     if member.file_size > _BOMB_BYTES and member.file_size > _BOMB_RATIO * member.compress_size:
         raise ValueError(f"`{name}` unpacks to {member.file_size:,} bytes: is it a zip bomb?")
     with archive.open(member.filename) as file:
@@ -199,7 +201,7 @@ def _check_header(file: IO[bytes], size: int) -> None:
     if dtype.hasobject:
         raise ValueError("it holds Python objects; numbers and texts (`.astype(str)`) can be read")
     there = size - file.tell()
-    if promised > there or promised > _TOO_LARGE:
+    if promised > there:
         raise ValueError(f"an array promises {promised:,} bytes, of at most {there:,} there")
 
 
@@ -216,8 +218,9 @@ def _unreadable(path: Path, error: Exception) -> Problem:
     if isinstance(error, FileNotFoundError):
         near = files.beside(path, ARRAY_SUFFIXES)
         return Problem(Mark(str(path)), "D001", f"no such file{near}")
-    reason = error.strerror if isinstance(error, OSError) and error.strerror else error
-    if path.is_dir():  # which Windows calls a lack of permission
+    reason = error.strerror if isinstance(error, OSError) else str(error)
+    reason = reason or type(error).__name__
+    if files.is_folder(path):  # which Windows calls a lack of permission
         reason = "it is a folder"
     return Problem(Mark(str(path)), "D002", f"can't be read: {reason}")
 

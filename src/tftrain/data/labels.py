@@ -82,10 +82,9 @@ def learn(
 
 def apply(texts: NDArray[np.str_], encoding: Encoding) -> Labels:
     """Labels by name, numbered; rows of other labels are left out."""
-    classes = encoding.classes or ()
-    numbers = np.full(len(texts), -1, np.int64)
-    for number, name in enumerate(classes):
-        numbers[texts == name] = number
+    number = {name: place for place, name in enumerate(encoding.classes or ())}
+    values, places = np.unique(texts, return_inverse=True)
+    numbers = np.array([number.get(str(value), -1) for value in values], np.int64)[places]
     rows = np.flatnonzero(numbers >= 0)
     return Labels(encoding.encode(numbers[rows]), numbers[rows], rows, encoding)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -26,7 +27,8 @@ def split(
     """
     random = np.random.default_rng([seed, _STREAM])
     members = [np.flatnonzero(groups == group) for group in np.unique(groups)]
-    counts = shares(np.array([len(rows) for rows in members]), np.asarray(fractions))
+    parts = np.asarray(fractions) / math.fsum(fractions)
+    counts = shares(np.array([len(rows) for rows in members]), parts)
     pieces: list[list[NDArray[np.int64]]] = [[] for _ in fractions]
     for rows, count in zip(members, counts, strict=True):
         shuffled = random.permutation(rows)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +15,7 @@ from tftrain.backend import keras
 from tftrain.config import Training
 from tftrain.data import Part
 from tftrain.training import callbacks as keras_callbacks
-from tftrain.training.callbacks import higher_is_better
+from tftrain.training.callbacks import higher_is_better, restored_epoch
 from tftrain.training.engine import Engine, Hooks, Logs, Refused, logged, order_of, steps
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "Refused",
     "higher_is_better",
     "logged",
+    "restored_epoch",
     "train",
 ]
 
@@ -74,6 +76,7 @@ class Job:
         callbacks: Keras's.
         say: gets a line that the user should see once.
         advance: gets how many epochs are done, fractions too, now and then.
+        last_good: the weights after the last epoch that was sound, at first those of the network.
     """
 
     engine: Engine
@@ -84,7 +87,10 @@ class Job:
     callbacks: list[Any]
     say: Callable[[str], None]
     advance: Callable[[float], None] | None = None
-    last_good: list[Any] = field(default_factory=list)
+    last_good: list[Any] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.last_good = self.engine.network.get_weights()
 
 
 def train(job: Job) -> Iterator[Epoch]:
@@ -107,10 +113,24 @@ def train(job: Job) -> Iterator[Epoch]:
         steps=steps(rows, job.engine.batch_size),
     )
     hooks = _hooks(job, calls)
-    job.last_good = network.get_weights()
     network.stop_training = False
     calls.on_train_begin()
     logs: Logs = {}
+    try:
+        for epoch in _epochs(job, calls, hooks):
+            logs = epoch.logs
+            yield epoch
+    except Exception:
+        with suppress(Exception):  # what ended the training is told, not what ending it raises
+            calls.on_train_end(logs)
+        raise
+    network.optimizer.finalize_variable_values(network.trainable_weights)
+    calls.on_train_end(logs)
+    job.last_good = network.get_weights()
+
+
+def _epochs(job: Job, calls: Any, hooks: tuple[Hooks, Hooks] | None) -> Iterator[Epoch]:
+    network, rows = job.engine.network, len(job.train)
     for epoch in range(job.training.epochs):
         started = time.perf_counter()
         calls.on_epoch_begin(epoch)
@@ -127,9 +147,6 @@ def train(job: Job) -> Iterator[Epoch]:
         yield Epoch(epoch + 1, logs, rate, time.perf_counter() - started)
         if network.stop_training:
             break
-    network.optimizer.finalize_variable_values(network.trainable_weights)
-    calls.on_train_end(logs)
-    job.last_good = network.get_weights()
 
 
 def _rate(optimizer: Any) -> float:

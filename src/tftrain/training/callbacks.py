@@ -13,8 +13,15 @@ from typing import Any
 
 from tftrain.backend import keras
 from tftrain.config import CALLBACK_PATHS, Config, Place, Source, Spec, Training, collect
-from tftrain.errors import ConfigError, Problem, Stopped, TftrainError, TrainingError
-from tftrain.objects import first_line, make
+from tftrain.errors import (
+    ConfigError,
+    Problem,
+    Stopped,
+    TftrainError,
+    TrainingError,
+    first_line,
+)
+from tftrain.objects import make
 
 _MONITORING = ("EarlyStopping", "ReduceLROnPlateau", "ModelCheckpoint", "OrbaxCheckpoint")
 _PACKAGES = {"TensorBoard": "tensorboard", "OrbaxCheckpoint": "orbax"}
@@ -71,6 +78,18 @@ def build(config: Config, source: Source, folder: Path) -> list[Any]:
     return made
 
 
+def restored_epoch(callbacks: Iterable[Any]) -> int | None:
+    """The epoch, from 1, whose weights EarlyStopping put back; None where it put none back."""
+    stopping = [
+        callback
+        for callback in callbacks
+        if isinstance(callback, keras.callbacks.EarlyStopping)
+        and callback.restore_best_weights
+        and callback.best_weights is not None
+    ]
+    return int(stopping[-1].best_epoch) + 1 if stopping else None
+
+
 def wanting_batches(callbacks: Iterable[Any]) -> list[str]:
     """The names of those that must be called for every batch."""
     return [type(callback).__name__ for callback in callbacks if _wants_batches(callback)]
@@ -110,6 +129,8 @@ def _with_mode(spec: Spec, training: Training) -> Spec:
 
 def _in_folder(spec: Spec, folder: Path) -> Spec:
     arguments = dict(spec.arguments)
+    if spec.name == "TensorBoard":
+        arguments.setdefault("log_dir", "logs")
     for name in CALLBACK_PATHS:
         if isinstance(arguments.get(name), str):
             arguments[name] = str(folder / arguments[name])

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from tftrain import stopping
 from tftrain.backend import tf
 from tftrain.data import Part
-from tftrain.objects import first_line
+from tftrain.errors import first_line
 
 Logs = dict[str, float]
 Order = NDArray[np.int64]
@@ -115,6 +115,14 @@ class Engine:
         """
         return self._pass(self._train, part, order, hooks, advance)
 
+    def trace(self, part: Part) -> None:
+        """Makes the training graph, so that what Keras refuses is known before the first epoch.
+
+        Raises:
+            Exception: Keras raises what it likes.
+        """
+        self._train.trace(self._tensors_of(*part.take(slice(1))))
+
     def evaluate(self, part: Part, hooks: Hooks | None = None) -> Logs:
         """One pass without updates, in the order of the rows."""
         order = np.arange(len(part))
@@ -151,7 +159,7 @@ class Engine:
                 done += len(piece)
                 if advance:
                     advance(done / len(order))
-                if self.network.stop_training and hooks:
+                if loop is self._train and hooks and self.network.stop_training:
                     return _floats(logs)
         return _floats(logs)
 
@@ -257,15 +265,20 @@ class _Loop:
             with _refusing():
                 compiled: dict[str, Any] = self._static(data, order, first)
             return compiled
-        if len(data) not in self._traced:
-            signature = (tuple(map(_any_rows, data)), _any_rows(order), tf.TensorSpec([], tf.bool))
-            function = tf.function(self._any, input_signature=signature, autograph=False)
-            self._traced[len(data)] = function.get_concrete_function()
+        self.trace(data)
         started = time.perf_counter()
         with _refusing():
             logs: dict[str, Any] = self._traced[len(data)](data, order, first)
         self._pace(len(places), time.perf_counter() - started)
         return logs
+
+    def trace(self, data: tuple[Any, ...]) -> None:
+        """Makes the graph for rows with or without weights; XLA's must first know how many."""
+        if len(data) not in self._traced and self._static is None:
+            places = tf.TensorSpec([None], tf.int32)
+            signature = (tuple(map(_any_rows, data)), places, tf.TensorSpec([], tf.bool))
+            function = tf.function(self._any, input_signature=signature, autograph=False)
+            self._traced[len(data)] = function.get_concrete_function()
 
     def _pace(self, rows: int, seconds: float) -> None:
         if rows == self._batches * self.batch_size and seconds < _CALL_SECONDS / 2:
