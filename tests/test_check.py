@@ -59,7 +59,7 @@ def test_errors_exit_with_2_and_all_are_told(tftrain, tmp_path):  # noqa: F811 -
     assert f"{path}:5:" in stdout
     code, stdout, _ = tftrain("check", path, DIGITS, "--format", "github")
     assert code == 2
-    assert stdout.startswith(f"::error file={path},line=4,col=7,title=K005::")
+    assert f"\n::error file={path},line=4,col=7,title=K005::" in stdout
 
 
 def test_json_holds_problems_and_layers(tftrain):  # noqa: F811 - pytest's way

@@ -31,7 +31,8 @@ training:
   epochs: ${env:Q_EPOCHS:9}
   metrics:
     - accuracy
-    - AUC: {name: "a\\nb #"}
+    - AUC: {curve: PR}
+    - {"bce": {name: "b", dtype: "a\\nb #"}}
 """
 
 
@@ -69,7 +70,9 @@ def test_every_value_knows_where_it_came_from(path):
         ("training", "loss"): "base.yaml:9",
         ("training", "optimizer"): "default",
         ("training", "metrics", 0): "own.yaml:6",
-        ("training", "metrics", 1, "AUC", "name"): "own.yaml:7",
+        ("training", "metrics", 1, "AUC", "curve"): "own.yaml:7",
+        ("training", "metrics", 2, "bce", "name"): "own.yaml:8",
+        ("training", "metrics", 2, "bce", "dtype"): "own.yaml:8",
         ("training", "weighted_metrics"): "default",
         ("training", "epochs"): "own.yaml:4",
         ("training", "batch_size"): "default",
@@ -88,7 +91,7 @@ def test_the_comments_stand_in_a_column(path):
     assert "seed: 5                        # environment Q_SEED" in lines
     assert "  epochs: 4                    # override 'training.epochs=4'" in lines
     assert "      units: 1                 # base.yaml:6" in lines
-    assert '      name: "a\\nb #"           # own.yaml:7' in lines
+    assert '      dtype: "a\\nb #"          # own.yaml:8' in lines
     assert len({line.index("  # ") for line in lines if "  # " in line}) == 1
 
 

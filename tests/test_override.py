@@ -75,7 +75,7 @@ def at(value, path):
         ("training.weighted_metrics+=AUC", "training.weighted_metrics", ["AUC"]),
         ("data.classes+=7", "data.classes", [0, 1, 7]),
         ("training.optimizer.Adam=", "training.optimizer", "Adam"),
-        ("training.metrics.accuracy.name=a,b=c:d", "training.metrics.0.accuracy.name", "a,b=c:d"),
+        ("model.layers.hidden.dtype=a,b=c:d", "model.layers.1.Dense.dtype", "a,b=c:d"),
     ],
 )
 def test_an_override_changes_what_it_names_and_nothing_else(change, place, value, path):

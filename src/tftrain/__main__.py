@@ -8,7 +8,6 @@ import traceback
 from typing import NoReturn
 
 from tftrain import stopping
-from tftrain.cli import app
 from tftrain.errors import Stopped, TftrainError
 
 BUG = 70
@@ -26,6 +25,8 @@ def main() -> NoReturn:
 
 def _run() -> int:
     try:
+        from tftrain.cli import app  # here, so that a signal while it is imported is heard
+
         app()
     except SystemExit as done:
         return done.code if isinstance(done.code, int) else int(done.code is not None)

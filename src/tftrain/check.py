@@ -150,9 +150,9 @@ def _network(
 def _facts(settings: Config, splits: Splits | None) -> Facts:
     if splits is None:
         return facts_of(settings.data)
-    from tftrain.data.facts import facts
+    from tftrain import data
 
-    return facts(settings, splits)
+    return data.facts(settings, splits)
 
 
 def _outputs_fault(settings: Config, facts: Facts, table: Sequence[Row]) -> str | None:

@@ -199,10 +199,12 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Evaluate a finished run on its test split, or on other data."""
+    from tftrain import files, runs, terminal
     from tftrain import require as requirement
-    from tftrain import runs, terminal
 
     folder, summary = runs.find(runs_dir, run)
+    if data is not None:
+        files.require_kind(Path(data), (".npz",))
     part = "data" if data else split
     names = [name for values in summary["metrics"].values() for name in values]
     known = dict.fromkeys(f"val_{name}" if part == "validation" else name for name in names)
@@ -231,7 +233,8 @@ def predict(
     from tftrain import files, runs
 
     folder, summary = runs.find(runs_dir, run)
-    files.require_writable(output, (".csv", ".npz"))
+    files.require_kind(Path(data), (".npz", ".npy"))
+    runs.require_output(output, Path(data), (".csv", ".npz"))
     from tftrain import evaluate as job
 
     rows = job.predict(job.load(folder, summary), data, output)
@@ -244,6 +247,8 @@ def list_runs(*, runs_dir: RunsDir = RUNS, as_json: Json = False) -> None:
     from tftrain import runs, terminal
 
     found = runs.summaries(runs_dir)
+    if not found:
+        typer.echo(f"no runs in {runs_dir}", err=True)
     if as_json:
         _print_json([{"run": str(folder), **summary} for folder, summary in found])
     else:

@@ -166,7 +166,7 @@ def predict(trained: Trained, file: str, output: Path) -> int:
     """
     part = trained.inputs(file)
     blocks = (_columns(trained, out) for out in trained.engine.predict(part))
-    write = _write_npz if output.suffix == ".npz" else _write_csv
+    write = _write_npz if output.suffix.lower() == ".npz" else _write_csv
     with _named(file):
         files.fill(output, lambda path: write(path, blocks))
     return len(part)

@@ -60,15 +60,24 @@ def is_folder(path: Path) -> bool:
     return os.path.isdir(path)  # noqa: PTH112 - Path.is_dir raises for such
 
 
+def require_kind(path: Path, suffixes: Collection[str]) -> None:
+    """Sees that a file's name has one of some endings.
+
+    Raises:
+        RunError: when it hasn't.
+    """
+    if path.suffix.lower() not in suffixes:
+        message = f"expected a {' or '.join(suffixes)} file"
+        raise RunError(Problem(Mark(str(path)), "R003", message))
+
+
 def require_writable(path: Path, suffixes: Collection[str]) -> None:
     """Sees that a file can be put where the user asks for it.
 
     Raises:
         RunError: when its kind is none of the suffixes', or its folder can't be written.
     """
-    if path.suffix not in suffixes:
-        message = f"expected a {' or '.join(suffixes)} file"
-        raise RunError(Problem(Mark(str(path)), "R003", message))
+    require_kind(path, suffixes)
     try:
         with tempfile.TemporaryFile(dir=path.parent):
             if is_folder(path):

@@ -19,7 +19,7 @@ import numpy as np
 
 from tftrain import config, data, environment, files, runs, stopping
 from tftrain import require as requirement
-from tftrain.config import Config, Source
+from tftrain.config import Config, Source, lint
 from tftrain.data import Splits
 from tftrain.errors import (
     ConfigError,
@@ -95,7 +95,7 @@ def prepare(
     *,
     runs_dir: Path,
     smoke: bool = False,
-    require: Iterable[str] = (),
+    require: Sequence[str] = (),
 ) -> Asked:
     """Reads a config and its data, and checks all that can be checked without TensorFlow.
 
@@ -110,8 +110,9 @@ def prepare(
         ConfigError, DataError: with every fault of the config, or else of the data.
         RunError: when runs can't be written there.
     """
-    settings, source = config.load(path, overrides)
+    settings, source = _load(path, overrides, require)
     splits = data.load(settings, source)
+    _lint(settings, source, splits)
     runs.check_writable(runs_dir)
     changes: dict[str, Any] = {"threads": settings.training.threads or environment.cores()}
     if smoke:
@@ -123,6 +124,37 @@ def prepare(
     several = asked.metric_names(settings.training.several())
     requirements = requirement.parse(require, asked.metric_names(), several)
     return replace(asked, requirements=tuple(requirements))
+
+
+def _load(path: Path, overrides: Sequence[str], require: Iterable[str]) -> tuple[Config, Source]:
+    """The config in force; all that is wrong with it, with what is required, and with the run."""
+    problems: list[Problem] = []
+    config.collect(problems, lambda: requirement.parse(require))
+    loaded = config.collect(problems, lambda: config.load(path, overrides, data_files=True))
+    if loaded:
+        settings, source = loaded
+        problems += [source.problem(*fault) for fault in _own_files(settings)]
+    if problems:
+        raise ConfigError(sorted(problems, key=lambda problem: problem.mark.line is None))
+    return settings, source
+
+
+def _lint(settings: Config, source: Source, splits: Splits) -> None:
+    """Refuses what can't come to anything meaningful; warnings are for `tftrain check`."""
+    facts = data.facts(settings, splits)
+    found = lint.lint(lint.network(settings, source, facts))
+    errors = [problem for problem in found if problem.severity == "error"]
+    if errors:
+        raise ConfigError(errors)
+
+
+def _own_files(settings: Config) -> Iterator[tuple[tuple[str | int, ...], str, str]]:
+    """Callbacks that would write over what the run itself writes."""
+    for place, spec in enumerate(settings.training.callbacks):
+        for argument, value in spec.arguments.items():
+            if argument in config.CALLBACK_PATHS and str(value) in runs.FILES:
+                message = f"`{value}` is a file of the run itself: take another name"
+                yield ("training", "callbacks", place, spec.name, argument), "C014", message
 
 
 def fit(asked: Asked, progress: Progress) -> Run:
@@ -152,6 +184,8 @@ def fit(asked: Asked, progress: Progress) -> Run:
     with stopping.deferred():
         run = _open_run(asked, engine.network, git, backend.versions())
         job = _job(asked, engine, run, progress)
+        if constant := asked.splits.scaling.constant:
+            progress.say(f"columns that hold one value only become 0: {constant}")
         with _closing(run, job, asked.splits):
             _work(asked, job, run, progress, clock)
     return run
@@ -281,10 +315,10 @@ def _closing(run: Run, job: Job, splits: Splits) -> Iterator[None]:
     except Exception as error:
         state = runs.STOPPED if isinstance(error, Stopped) else runs.FAILED
         with suppress(StorageError):  # the storage that failed is what `error` tells of
+            run.update(state=state, finished=_now(), reason=str(error))
             job.engine.network.set_weights(job.last_good)
             _write_weights(run, job.engine.network, splits)
             run.write_metrics()
-            run.update(state=state, finished=_now(), reason=str(error))
         raise
 
 
@@ -343,13 +377,15 @@ def _best(settings: Config, job: Job, run: Run) -> dict[str, Any]:
     """The best epoch by what is monitored, and which epoch's weights were kept."""
     from tftrain import training
 
-    monitor = settings.training.monitor() or "val_loss"
+    restored = training.restored(job.callbacks)
+    monitor = restored[0] if restored else settings.training.monitor() or "val_loss"
     if monitor not in run.history[-1]:
         monitor = "loss"
     values = np.array([row[monitor] for row in run.history])
     up = training.higher_is_better(settings.training, monitor)
-    restored = training.restored_epoch(job.callbacks)
-    best = restored or int(np.nanargmax(values) if up else np.nanargmin(values)) + 1
+    best = (
+        restored[1] if restored else int(np.nanargmax(values) if up else np.nanargmin(values)) + 1
+    )
     return {
         "epochs_run": len(run.history),
         "monitor": monitor,
@@ -360,7 +396,11 @@ def _best(settings: Config, job: Job, run: Run) -> dict[str, Any]:
 
 
 def _non_finite(asked: Asked, error: NonFinite) -> Problem:
-    kept = f"the weights of epoch {error.epoch - 1} are" if error.epoch > 1 else "the first are"
+    kept = (
+        f"the weights of epoch {error.epoch - 1} are"
+        if error.epoch > 1
+        else "the first weights are"
+    )
     message = f"{error.what} is not finite after epoch {error.epoch}; {kept} kept"
     return asked.source.problem(("training", "optimizer"), "T001", message)
 

@@ -29,6 +29,7 @@ from tftrain.objects import build as made
 from tftrain.objects import make
 
 Shape = tuple[int | None, ...]
+_TRIED_ROWS = 3  # of one row, shapes that don't fit can be stretched
 
 
 def build(config: Config, source: Source, form: Form) -> Any:
@@ -215,15 +216,19 @@ def _check_output(config: Config, source: Source, output: Shape, form: Form) -> 
 def _try(
     network: Any, metrics: dict[str, list[Any]], config: Config, source: Source, form: Form
 ) -> None:
-    """A step without updates on a row of zeros: what the loss and the metrics refuse, all of it.
+    """A step without updates on rows of zeros: what the loss and the metrics refuse, all of it.
 
     It also builds the metrics, so that a graph traced later holds them all.
     """
-    inputs = tf.zeros((1, *form.inputs))
-    outputs = network(inputs, training=False)
+    inputs = tf.zeros((_TRIED_ROWS, *form.inputs))
+    try:
+        outputs = network(inputs, training=False)
+    except Exception as error:  # noqa: BLE001 - Keras raises what it likes
+        message = f"the network can't be called: {first_line(error)}"
+        raise ConfigError(source.problem(("model", "layers"), "K005", message, key=True)) from None
     numbers = "int32" if form.classes and not form.labels else "float32"
     shape = (1,) if outputs.shape[1:] == (1,) else form.labels  # as the engine hands them over
-    labels = tf.zeros((1, *shape), numbers)
+    labels = tf.zeros((_TRIED_ROWS, *shape), numbers)
     problems: list[Problem] = []
 
     def attempt(path: Place, spec: Spec, call: Callable[[], object]) -> None:

@@ -44,19 +44,20 @@ class Requirement:
 
 
 def parse(
-    texts: Iterable[str], names: Iterable[str], several: Iterable[str] = ()
+    texts: Iterable[str], names: Iterable[str] | None = None, several: Iterable[str] = ()
 ) -> list[Requirement]:
     """The requirements that `--require` options state.
 
     Args:
         texts: `METRIC>=X` each.
-        names: of the metrics there will be.
+        names: of the metrics there will be; any will do if not given.
         several: of those that may be several numbers, `name_0`, `name_1`, ..., nobody knows yet.
 
     Raises:
         ConfigError: for every text that is of another form or names another metric.
     """
-    known, open_ended, requirements, problems = list(names), list(several), [], []
+    known, open_ended = list(names or ()), list(several)
+    requirements, problems = [], []
     for text in texts:
         mark = Mark(f"--require '{text}'")
         match = _FORM.fullmatch(text)
@@ -64,7 +65,7 @@ def parse(
         if match is None or bound is None:
             message = "expected METRIC>=NUMBER, such as accuracy>=0.99"
             problems.append(Problem(mark, "C030", message))
-        elif match[1] not in known and not _may_be_one(match[1], open_ended):
+        elif names is not None and match[1] not in known and not _may_be_one(match[1], open_ended):
             names_them = f"; expected one of {listed(known)}" if known else ": none is measured"
             near = did_you_mean(match[1], known) or names_them
             problems.append(Problem(mark, "C030", f"no metric `{match[1]}`{near}"))

@@ -14,7 +14,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -135,6 +135,19 @@ def claim(runs_dir: Path, name: str) -> Run:
             return Run(folder)
 
 
+def require_output(path: Path, source: Path, suffixes: Collection[str]) -> None:
+    """Sees that predictions can go where the user asks, over neither their rows nor a run's files.
+
+    Raises:
+        RunError: when they can't.
+    """
+    files.require_writable(path, suffixes)
+    if os.path.exists(path) and os.path.exists(source) and path.samefile(source):  # noqa: PTH110
+        raise RunError(Problem(Mark(str(path)), "R003", "holds the rows to predict: take another"))
+    if path.name in FILES and os.path.exists(path.with_name(SUMMARY)):  # noqa: PTH110
+        raise RunError(Problem(Mark(str(path)), "R003", "is a file of a run: take another name"))
+
+
 def summaries(runs_dir: Path) -> list[tuple[Path, dict[str, Any]]]:
     """Every run's folder and summary, newest first; a folder without a sound one is no run."""
     found = []
@@ -213,15 +226,22 @@ def _numbers(value: object) -> bool:
     )
 
 
+def _names(value: object) -> bool:
+    texts = isinstance(value, list) and all(isinstance(name, str) for name in value)
+    return texts and isinstance(value, list) and len(set(value)) == len(value)
+
+
+def _sizes(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(size, int) and size > 0 for size in value)
+
+
 _FORMS: Mapping[str, Callable[[Any], bool]] = {
     "metrics": lambda value: isinstance(value, dict) and all(map(_numbers, value.values())),
     "rows": lambda value: _numbers(value) and isinstance(value.get("train"), int),
     "seconds": _numbers,
-    "inputs": lambda value: isinstance(value, list) and all(isinstance(n, int) for n in value),
-    "labels": lambda value: isinstance(value, list) and all(isinstance(n, int) for n in value),
-    "classes": lambda value: (
-        value is None or (isinstance(value, list) and all(isinstance(name, str) for name in value))
-    ),
+    "inputs": lambda value: _sizes(value) and bool(value),
+    "labels": _sizes,
+    "classes": lambda value: value is None or _names(value),
     "fingerprint": lambda value: isinstance(value, str),
 }
 

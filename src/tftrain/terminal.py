@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tftrain.errors import one_line
+
 if TYPE_CHECKING:
     from tftrain.training import Epoch
 
@@ -141,12 +143,12 @@ def runs_table(found: Sequence[tuple[Path, Mapping[str, Any]]]) -> str:
     for folder, summary in found:
         metrics = summary.get("metrics", {})
         main = metrics.get("test") or metrics.get("validation") or metrics.get("train") or {}
-        shown = "  ".join(f"{name} {number(value)}" for name, value in main.items())
+        shown = one_line("  ".join(f"{name} {number(value)}" for name, value in main.items()))
         seconds = summary.get("seconds", {}).get("total")
         best = str(summary.get("best_epoch", "-"))
-        state = str(summary.get("state"))
+        state = one_line(str(summary.get("state")))
         total = "-" if seconds is None else f"{seconds:.1f}"
-        rows.append([folder.name, state, best, total, shown])
+        rows.append([one_line(folder.name), state, best, total, shown])
     return table(["run", "state", "best epoch", "seconds", "metrics"], rows)
 
 

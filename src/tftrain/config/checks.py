@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import math
+import os
+import re
 from collections import Counter
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from tftrain.config.schema import Data, Spec, Training
+from tftrain import files
+from tftrain.config.schema import ARRAY_SUFFIXES, DATASETS, Arrays, Data, Spec, Training
 from tftrain.config.text import Place
 from tftrain.errors import did_you_mean, listed
 
 CALLBACK_PATHS = ("filepath", "filename", "log_dir", "backup_dir", "directory")
+_METRIC = re.compile(r"(?!val_)[A-Za-z_]\w*")
+_COLUMNS = ("epoch", "learning_rate", "seconds")  # of metrics.csv
 Fault = tuple[Place, str, str]
 
 
@@ -44,6 +49,19 @@ def _split(data: Data) -> Iterator[Fault]:
         yield ("data", "split"), "C020", message
 
 
+def data_files(data: Data) -> Iterator[Fault]:
+    """The files that the section names and that aren't there."""
+    split = data.split
+    named = {("source",): data.source, ("split", "validation"): split.validation}
+    named |= {("split", "test"): split.test}
+    for place, given in named.items():
+        written = given.model_dump().values() if isinstance(given, Arrays) else [given]
+        for file in written:
+            if isinstance(file, str) and file not in DATASETS and not os.path.lexists(file):
+                near = files.beside(Path(file), ARRAY_SUFFIXES)
+                yield ("data", *place), "D001", f"{file}: no such file{near}"
+
+
 def _names_in_npz(data: Data) -> Iterator[Fault]:
     """Names of arrays where there is no archive to look in would count for nothing."""
     files = (data.source, data.split.validation, data.split.test)
@@ -61,6 +79,13 @@ def _names_in_npz(data: Data) -> Iterator[Fault]:
 def _metrics(training: Training) -> Iterator[Fault]:
     seen = Counter({"loss": 1})
     for section, place, name in training.metric_names():
+        given = getattr(training, section)[place].arguments.get("name", name)
+        if not isinstance(given, str) or not _METRIC.fullmatch(given) or name in _COLUMNS:
+            message = (
+                f"`name`: expected letters, digits and `_`, no `val_` first and none of "
+                f"{listed(_COLUMNS)}, got {given!r}"
+            )
+            yield ("training", section, place), "C022", message
         seen[name] += 1
         if seen[name] > 1:
             message = f"a second metric called `{name}`: give it another with `name:`"

@@ -41,12 +41,15 @@ _BOUNDS = {
 _Form = TypeVar("_Form", bound=BaseModel)
 
 
-def load(path: Path, overrides: Sequence[str] = ()) -> tuple[Config, Source]:
+def load(
+    path: Path, overrides: Sequence[str] = (), *, data_files: bool = False
+) -> tuple[Config, Source]:
     """The config in force.
 
     Args:
         path: the YAML file; those that it extends are read with it.
         overrides: `PATH=VALUE` each; later ones win, and all of them beat the file.
+        data_files: whether the data's files must be there.
 
     Returns:
         The config, and where each of its values was written.
@@ -74,6 +77,8 @@ def load(path: Path, overrides: Sequence[str] = ()) -> tuple[Config, Source]:
     data, model = _alone(root, "data", Data), _alone(root, "model", Model)
     training = _alone(root, "training", Training)
     found += [source.problem(*fault) for fault in checks.faults(data, training)]
+    if data and data_files:
+        found += [source.problem(*fault) for fault in checks.data_files(data)]
     found += resolve.faults(model, training, source)
     problems += _without_echoes(found, unfilled, root)
     if config is None or problems:

@@ -13,7 +13,7 @@ from typing import Any
 
 from tftrain.config import catalog
 from tftrain.config.catalog import Argument, Catalog, Entry
-from tftrain.config.losses import by_shapes
+from tftrain.config.losses import ACCURACY, by_shapes
 from tftrain.config.schema import Model, Spec, Training
 from tftrain.config.text import Place, Source
 from tftrain.errors import ConfigError, Problem, did_you_mean
@@ -159,7 +159,7 @@ class _Resolver:
                 accepted = accepted_by(self.catalog, kind, entry)
                 return self._object(kind, entry, spec, path, accepted)
             return self._function(kind, entry, spec, path)
-        known = self.catalog.names(kinds)
+        known = self.catalog.names(kinds) + list(ACCURACY if "metric" in kinds else ())
         capital = spec.name[:1].isupper()  # of `relu` and `ReLU`, the one written alike: the last
         near = did_you_mean(
             spec.name, sorted(known, key=lambda name: name[:1].isupper() == capital)
@@ -225,7 +225,8 @@ class _Resolver:
         plain = argument is not None and argument.types and not kinds
         if plain or not isinstance(value, Mapping):
             self._check(name, value, path, argument)
-            return value
+            floats = argument is not None and isinstance(argument.default, float)
+            return float(value) if floats and type(value) is int else value  # as Keras insists
         if name == "optimizer_map" and "OptimizerMap" not in value:  # patterns to optimizers
             items = self._each(((key, "optimizer", item) for key, item in value.items()), path)
             return dict(zip(value, items, strict=True))

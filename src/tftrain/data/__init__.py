@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from tftrain.config import Arrays, Config, FixedScaling, Source, family
 from tftrain.data import arrays, labels, scaling
 from tftrain.data.arrays import Raw
+from tftrain.data.facts import facts
 from tftrain.data.labels import Encoding, Labels
 from tftrain.data.scaling import Scaling
 from tftrain.data.scaling import from_arrays as scaling_of
@@ -28,6 +29,7 @@ __all__ = [
     "Part",
     "Scaling",
     "Splits",
+    "facts",
     "load",
     "load_inputs",
     "load_part",
@@ -169,23 +171,23 @@ def _split_rows(config: Config, labelled: Labels, source: Source) -> dict[str, N
     problems = [
         source.problem(("data", "split", name), "D007", message)
         for name, chosen in rows.items()
-        if (message := _lacking(labelled, chosen))
+        if (message := _lacking(labelled, chosen, name))
     ]
     if problems:
         raise DataError(problems)
     return rows
 
 
-def _lacking(labelled: Labels, chosen: NDArray[np.int64]) -> str | None:
+def _lacking(labelled: Labels, chosen: NDArray[np.int64], name: str) -> str | None:
     """What a part has none of."""
     if not len(chosen):
-        return f"no rows for this split: the source has {len(labelled.rows)}"
+        return f"no rows for the {name} split: the source has {len(labelled.rows)}"
     missing = np.setdiff1d(labelled.groups, labelled.groups[chosen])
     if not len(missing):
         return None
     classes = labelled.encoding.classes or ("",)
     rows = int((labelled.groups == missing[0]).sum())
-    return f"no row of class `{classes[missing[0]]}` for this split: the source has {rows}"
+    return f"no row of class `{classes[missing[0]]}` for the {name} split: the source has {rows}"
 
 
 def _scaling(config: Config, raw: Raw, rows: NDArray[np.int64]) -> Scaling:

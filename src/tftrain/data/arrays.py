@@ -254,9 +254,12 @@ def _faults(name: str, array: NDArray[Any], inputs: NDArray[Any]) -> Iterator[tu
         yield "D004", f"{len(array)} rows, but x has {len(inputs)}"
     elif array.dtype.kind == "f":
         yield from _not_finite(array)
-    if name == "sample_weight" and array.dtype.kind in "if" and (array < 0).any():
-        row = int(np.argwhere(array < 0)[0][0])
-        yield "D006", f"row {row} (counted from 0) is negative"
+    if name == "sample_weight" and array.dtype.kind in "if":
+        if (array < 0).any():
+            row = int(np.argwhere(array < 0)[0][0])
+            yield "D006", f"row {row} (counted from 0) is negative"
+        elif not array.any():
+            yield "D006", "every row weighs 0: nothing is learnt"
 
 
 def _not_finite(array: NDArray[Any]) -> Iterator[tuple[str, str]]:

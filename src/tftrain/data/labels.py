@@ -123,7 +123,10 @@ def class_weights(labels: Labels, config: Config, source: Source) -> NDArray[np.
         near = did_you_mean(unknown[0], classes) or f"; expected some of {listed(classes)}"
         problem = source.problem((*path, unknown[0]), "C023", f"no class `{unknown[0]}`{near}")
         raise DataError(problem)
-    return np.array([wanted.get(name, 1.0) for name in classes], np.float32)
+    weights = np.array([wanted.get(name, 1.0) for name in classes], np.float32)
+    if not weights.any():
+        raise DataError(source.problem(path, "D006", "every class weighs 0: nothing is learnt"))
+    return weights
 
 
 def _text(value: Any) -> str:

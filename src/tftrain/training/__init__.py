@@ -15,7 +15,7 @@ from tftrain.backend import keras
 from tftrain.config import Training
 from tftrain.data import Part
 from tftrain.training import callbacks as keras_callbacks
-from tftrain.training.callbacks import higher_is_better, restored_epoch
+from tftrain.training.callbacks import higher_is_better, restored
 from tftrain.training.engine import Engine, Hooks, Logs, Refused, logged, order_of, steps
 
 __all__ = [
@@ -27,7 +27,7 @@ __all__ = [
     "Refused",
     "higher_is_better",
     "logged",
-    "restored_epoch",
+    "restored",
     "train",
 ]
 

@@ -78,8 +78,8 @@ def build(config: Config, source: Source, folder: Path) -> list[Any]:
     return made
 
 
-def restored_epoch(callbacks: Iterable[Any]) -> int | None:
-    """The epoch, from 1, whose weights EarlyStopping put back; None where it put none back."""
+def restored(callbacks: Iterable[Any]) -> tuple[str, int] | None:
+    """What EarlyStopping watched and the epoch, from 1, whose weights it put back; or None."""
     stopping = [
         callback
         for callback in callbacks
@@ -87,7 +87,7 @@ def restored_epoch(callbacks: Iterable[Any]) -> int | None:
         and callback.restore_best_weights
         and callback.best_weights is not None
     ]
-    return int(stopping[-1].best_epoch) + 1 if stopping else None
+    return (str(stopping[-1].monitor), int(stopping[-1].best_epoch) + 1) if stopping else None
 
 
 def wanting_batches(callbacks: Iterable[Any]) -> list[str]:

@@ -56,7 +56,8 @@ class Refused(Exception):  # noqa: N818 - whoever knows where the rows are from 
     def __init__(self, error: Exception) -> None:
         text = _FUNCTION.sub("", str(error))
         found = _REASON.search(text)
-        reason = f"{found[1]} (in {found[2]})" if found else first_line(error)
+        told = text.partition("Stack trace for op definition")[0]
+        reason = f"{found[1]} (in {found[2]})" if found else first_line(ValueError(told))
         super().__init__(f"TensorFlow refused a batch: {reason}")
 
 
@@ -317,7 +318,8 @@ class _Loop:
             self._batch(data, tf.slice(order, [number * self.batch_size], [self.batch_size]))
             return (number + 1,)
 
-        tf.while_loop(lambda number: number < full, body, (0,), parallel_iterations=1)
+        if full:  # XLA compiles the body of a loop of no rounds as well, and finds too few rows
+            tf.while_loop(lambda number: number < full, body, (0,), parallel_iterations=1)
         if rest:
             self._batch(data, order[full * self.batch_size :])
         return self._network.get_metrics_result()
