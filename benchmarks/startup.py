@@ -1,6 +1,7 @@
 """How long tftrain takes to start, against importing TensorFlow: python benchmarks/startup.py.
 
-`--help` and `runs` need no TensorFlow; a smoke run trains, checks itself and ends.
+`--help`, `runs` and `check` need no TensorFlow; `check` reads Keras's source where its cache is
+empty. A smoke run trains, checks itself and ends.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import argparse
 import shutil
 import subprocess
+import sys
 import tempfile
 from functools import partial
 from pathlib import Path
@@ -27,8 +29,18 @@ from measure import (
 )
 
 RUNS = 20
-LIGHT_BAR, SMOKE_BAR = 0.08, 1.6
 BASE = "import tensorflow"
+HELP, SMOKE, CHECK, UNCACHED = "--help", "fit --smoke", "check", "check, no cache"
+SOME, NONE = f"runs, {RUNS} runs", "runs, none"
+BARS = {HELP: 0.08, SOME: 0.08, NONE: 0.08, CHECK: 0.12, UNCACHED: 0.5, SMOKE: 1.6}
+WITHOUT_CACHE = f"""
+import sys, tempfile
+import platformdirs
+platformdirs.user_cache_dir = lambda *_, **__: tempfile.mkdtemp()
+sys.argv = ["tftrain", "check", {DIGITS!r}]
+from tftrain.__main__ import main
+main()
+"""
 
 
 def main() -> None:
@@ -42,18 +54,20 @@ def main() -> None:
         fill(runs)
         commands = {
             BASE: IMPORT_TENSORFLOW,
-            "--help": tftrain("--help"),
-            f"runs, {RUNS} runs": tftrain("runs", "--runs-dir", str(runs)),
-            "runs, none": tftrain("runs", "--runs-dir", str(empty)),
-            "fit --smoke": tftrain("fit", DIGITS, "--smoke", "--runs-dir", str(empty)),
+            HELP: tftrain("--help"),
+            SOME: tftrain("runs", "--runs-dir", str(runs)),
+            NONE: tftrain("runs", "--runs-dir", str(folder)),
+            CHECK: tftrain("check", DIGITS),
+            UNCACHED: [sys.executable, "-c", WITHOUT_CACHE],
+            SMOKE: tftrain("fit", DIGITS, "--smoke", "--runs-dir", str(empty)),
         }
         sides = {name: partial(process_seconds, command) for name, command in commands.items()}
         in_turns(sides, 1)  # files into the system's memory
-        for other in empty.iterdir():
-            shutil.rmtree(other)
-        smoke = {BASE: sides[BASE], "fit --smoke": sides.pop("fit --smoke")}
-        show(in_turns(sides, rounds), LIGHT_BAR)
-        show(in_turns(smoke, rounds), SMOKE_BAR)
+        seconds = in_turns(sides, rounds)
+    print(f"{BASE}: {spread(seconds[BASE], ' s')}")
+    for name, bar in BARS.items():
+        print(f"tftrain {name}: {spread(seconds[name], ' s')}")
+        compare(seconds[name], seconds[BASE], bar)
 
 
 def fill(runs: Path) -> None:
@@ -62,14 +76,6 @@ def fill(runs: Path) -> None:
     subprocess.run(first, cwd=ROOT, env=environment(), capture_output=True, check=True)
     for number in range(2, RUNS + 1):
         shutil.copytree(runs / "digits-1", runs / f"digits-{number}")
-
-
-def show(seconds: dict[str, list[float]], bar: float) -> None:
-    print(f"{BASE}: {spread(seconds[BASE], ' s')}")
-    for name, ours in seconds.items():
-        if name != BASE:
-            print(f"tftrain {name}: {spread(ours, ' s')}")
-            compare(ours, seconds[BASE], bar)
 
 
 if __name__ == "__main__":

@@ -83,6 +83,7 @@ def header(shape, dtype="<f8"):
         ({"y": np.zeros((20, 2, 2))}, "D004]: d.npz: y: expected (rows,) or (rows, k), got (20, 2"),
         ({"y": Y.astype("datetime64[s]")}, "D004]: d.npz: y: expected numbers or texts, got datet"),
         ({"w": np.ones((20, 2))}, "D004]: d.npz: sample_weight: expected (rows,), got (20, 2)"),
+        ({"w": np.zeros(20)}, "D006]: d.npz: sample_weight: every row weighs 0: nothing is learnt"),
         ({"w": np.arange(20) - 3}, "D006]: d.npz: sample_weight: row 0 (counted from 0) is nega"),
     ],
 )

@@ -370,11 +370,14 @@ def test_training_ends_at_the_first_loss_that_is_not_finite():
 
 
 @pytest.mark.slow
-def test_xla_trains_to_nearly_the_same_weights():
+@pytest.mark.parametrize("batch_size", [16, 100, "full"])
+def test_xla_trains_to_nearly_the_same_weights(batch_size):
+    """Also where there are fewer rows than a batch has."""
     layers, training = NETWORKS["course"]
+    training = training | {"batch_size": batch_size}
     config = config_of(layers, training | {"jit_compile": True})
-    part = rows_of("", ROWS, 0)
-    compiled, *_ = ours(config, part, None)
-    plain, *_ = ours(config_of(layers, training), part, None)
+    part, watched = rows_of("", ROWS, 0), rows_of("", WATCHED, 1)
+    compiled, *_ = ours(config, part, watched)
+    plain, *_ = ours(config_of(layers, training), part, watched)
     for one, other in zip(compiled.weights, plain.weights, strict=True):
         np.testing.assert_allclose(one.numpy(), other.numpy(), rtol=1e-4, atol=1e-6)

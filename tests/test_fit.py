@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -274,6 +275,55 @@ def test_what_tensorflow_cannot_compute_is_told_wherever_it_comes_up(tmp_path):
     with pytest.raises(TrainingError, match=r"T002\]: TensorFlow refused a batch"):
         train(tmp_path / "runs", *settings, split)
     assert runs.summaries(tmp_path / "runs")[0][1]["state"] == runs.FAILED
+
+
+def test_a_metric_that_takes_other_outputs_is_told_before_a_run(tmp_path):
+    softmax = ROOT / "configs" / "digits_softmax.yaml"
+    with pytest.raises(ConfigError) as raised:
+        train(tmp_path, "training.metrics=[Precision, BinaryAccuracy]", config=softmax)
+    assert {problem.code for problem in raised.value.problems} <= {"K006", "N018"}
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["config.resolved.yaml", "metrics.csv", "model.keras"])
+def test_a_callback_may_not_write_over_the_run_s_own_files(tmp_path, name):
+    with pytest.raises(ConfigError, match=rf"C014\]: `{name}` is a file of the run itself"):
+        train(tmp_path, f"training.callbacks=[{{CSVLogger: {{filename: {name}}}}}]")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_faults_of_config_data_and_requirements_are_told_together(tmp_path):
+    from tftrain.fit import prepare
+
+    changes = ["training.epochs=0", "data.source=missing.npz"]
+    with pytest.raises(ConfigError) as raised:
+        prepare(DIGITS, changes, runs_dir=tmp_path, require=["accuracy>high"])
+    assert {problem.code for problem in raised.value.problems} == {"C013", "C030", "D001"}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "model.layers.2.Dense.activation=linear",
+        "model.layers.2.Dense.activation=relu",
+        "model.layers.2.Dense.activation=softmax",
+        "training.loss={BinaryCrossentropy: {from_logits: true}}",
+    ],
+)
+def test_what_can_come_to_nothing_is_not_trained(tmp_path, change):
+    with pytest.raises(ConfigError, match=r"error\[N00[123]\]"):
+        train(tmp_path, change)
+
+
+def test_columns_of_one_value_are_told(tmp_path, capsys):
+    from tftrain.fit import fit, prepare
+    from tftrain.terminal import Lines
+
+    asked = prepare(DIGITS, [*QUICK, "data.scaling=standardize"], runs_dir=tmp_path)
+    fit(asked, Lines())
+    assert re.search(
+        r"^columns that hold one value only become 0: \d+$", capsys.readouterr().err, re.MULTILINE
+    )
 
 
 def test_a_network_without_gradients_leaves_no_run(tmp_path):

@@ -326,6 +326,11 @@ def test_a_metric_by_its_short_name_is_a_new_one_each_time():
     assert made("metric", "mse") is not made("metric", "mse")
 
 
+def test_a_whole_number_will_do_where_keras_insists_on_a_float():
+    whole = made("optimizer", {"SGD": {"learning_rate": 1, "momentum": 0}})
+    assert described(whole) == described(module_of("optimizer").SGD(1.0, 0.0))
+
+
 def dense(**arguments):
     return {"Dense": {"units": 3, **arguments}}
 

@@ -159,6 +159,20 @@ def test_a_damaged_summary_is_one_line(content, said, tmp_path):
     assert len(runs.summaries(tmp_path)) <= 1  # and a listing goes on
 
 
+def test_predictions_go_neither_over_their_rows_nor_over_a_run(tmp_path):
+    folder = made(tmp_path, "d-1")
+    rows = tmp_path / "rows.npz"
+    rows.write_bytes(b"rows")
+    for path, said in (
+        (rows, "holds the rows to predict"),
+        (folder / "weights.npz", "file of a run"),
+    ):
+        with pytest.raises(RunError, match=said):
+            runs.require_output(path, rows, (".npz", ".csv"))
+    runs.require_output(tmp_path / "OUT.CSV", rows, (".npz", ".csv"))
+    assert rows.read_bytes() == b"rows"
+
+
 def test_a_name_that_no_file_can_have_is_one_line(tmp_path):
     assert fault(tmp_path, "a" * 300).endswith("error[R001]: no such run")
 
