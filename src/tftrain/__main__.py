@@ -31,8 +31,10 @@ def _run() -> int:
     except SystemExit as done:
         return done.code if isinstance(done.code, int) else int(done.code is not None)
     except TftrainError as error:
-        for problem in error.problems:
-            _say(str(problem))
+        from tftrain import findings
+
+        for line in findings.text(error.problems, excerpts=sys.stderr.isatty()):
+            _say(line)
         if len(error.problems) > 1:
             _say(f"{len(error.problems)} errors")
         return error.exit_code

@@ -67,6 +67,7 @@ class Asked:
         splits: the rows.
         runs_dir: where the run's directory goes.
         smoke: at most 2 epochs and 256 rows.
+        warnings: what is probably not meant.
         requirements: bounds on metrics that there will be.
     """
 
@@ -75,6 +76,7 @@ class Asked:
     splits: Splits
     runs_dir: Path
     smoke: bool = False
+    warnings: tuple[Problem, ...] = ()
     requirements: tuple[Requirement, ...] = ()
 
     def metric_names(self, logged: Iterable[str] | None = None) -> list[str]:
@@ -112,7 +114,7 @@ def prepare(
     """
     settings, source = _load(path, overrides, require)
     splits = data.load(settings, source)
-    _lint(settings, source, splits)
+    warnings = _lint(settings, source, splits)
     runs.check_writable(runs_dir)
     changes: dict[str, Any] = {"threads": settings.training.threads or environment.cores()}
     if smoke:
@@ -120,7 +122,7 @@ def prepare(
         splits = splits.thinned(data.SMOKE_ROWS)
     training = settings.training.model_copy(update=changes)
     settings = settings.model_copy(update={"training": training})
-    asked = Asked(settings, source, splits, runs_dir, smoke)
+    asked = Asked(settings, source, splits, runs_dir, smoke, tuple(warnings))
     several = asked.metric_names(settings.training.several())
     requirements = requirement.parse(require, asked.metric_names(), several)
     return replace(asked, requirements=tuple(requirements))
@@ -139,13 +141,14 @@ def _load(path: Path, overrides: Sequence[str], require: Iterable[str]) -> tuple
     return settings, source
 
 
-def _lint(settings: Config, source: Source, splits: Splits) -> None:
-    """Refuses what can't come to anything meaningful; warnings are for `tftrain check`."""
+def _lint(settings: Config, source: Source, splits: Splits) -> list[Problem]:
+    """What is probably not meant; what can't come to anything meaningful is refused."""
     facts = data.facts(settings, splits)
-    found = lint.lint(lint.network(settings, source, facts))
+    found = list(lint.lint(lint.network(settings, source, facts)))
     errors = [problem for problem in found if problem.severity == "error"]
     if errors:
         raise ConfigError(errors)
+    return [problem for problem in found if problem.severity == "warning"]
 
 
 def _own_files(settings: Config) -> Iterator[tuple[tuple[str | int, ...], str, str]]:
@@ -175,6 +178,8 @@ def fit(asked: Asked, progress: Progress) -> Run:
     """
     clock = _Clock()
     git = environment.ask_git()
+    for warning in asked.warnings:
+        progress.say(str(warning))
     with clock("import"):
         from tftrain import backend
 
