@@ -1,25 +1,21 @@
-"""A config in, a finished run out: the whole way of the data, step by step.
-
-TensorFlow is imported in the middle: whatever can be known to be wrong without it is said first.
-"""
+"""What a training is asked for in, a finished run out: the whole way of the data, step by step."""
 
 from __future__ import annotations
 
 import json
 import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from tftrain import config, data, environment, files, runs, stopping
+from tftrain import config, environment, files, runs, stopping
 from tftrain import require as requirement
-from tftrain.config import Config, Source, lint
+from tftrain.config import Config
 from tftrain.data import Splits
 from tftrain.errors import (
     ConfigError,
@@ -29,13 +25,13 @@ from tftrain.errors import (
     TrainingError,
     first_line,
 )
-from tftrain.require import Requirement
+from tftrain.prepare import Asked, prepare
 from tftrain.runs import Run
 
 if TYPE_CHECKING:
     from tftrain.training import Engine, Epoch, Job, NonFinite
 
-SMOKE_EPOCHS = 2
+__all__ = ["Asked", "Progress", "fit", "prepare"]
 
 
 class Progress(Protocol):
@@ -55,109 +51,6 @@ class Progress(Protocol):
 
     def say(self, line: str) -> None:
         """Something the user should see."""
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What a training is asked for, all of it known to be good without TensorFlow.
-
-    Args:
-        config: the values in force.
-        source: where each was written.
-        splits: the rows.
-        runs_dir: where the run's directory goes.
-        smoke: at most 2 epochs and 256 rows.
-        warnings: what is probably not meant.
-        requirements: bounds on metrics that there will be.
-    """
-
-    config: Config
-    source: Source
-    splits: Splits
-    runs_dir: Path
-    smoke: bool = False
-    warnings: tuple[Problem, ...] = ()
-    requirements: tuple[Requirement, ...] = ()
-
-    def metric_names(self, logged: Iterable[str] | None = None) -> list[str]:
-        """What `--require` can ask for: the test split's metrics, validation's with `val_`.
-
-        Args:
-            logged: the names in the logs; those that the config knows if not given.
-        """
-        names = self.config.training.log_names() if logged is None else list(logged)
-        tested = names if self.splits.test is not None else []
-        watched = names if self.splits.validation is not None else []
-        return [*tested, *(f"val_{name}" for name in watched)]
-
-
-def prepare(
-    path: Path,
-    overrides: Sequence[str] = (),
-    *,
-    runs_dir: Path,
-    smoke: bool = False,
-    require: Sequence[str] = (),
-) -> Asked:
-    """Reads a config and its data, and checks all that can be checked without TensorFlow.
-
-    Args:
-        path: the YAML file.
-        overrides: `PATH=VALUE` each.
-        runs_dir: where the run's directory goes.
-        smoke: at most 2 epochs and 256 rows.
-        require: `METRIC>=X` each.
-
-    Raises:
-        ConfigError, DataError: with every fault of the config, or else of the data.
-        RunError: when runs can't be written there.
-    """
-    settings, source = _load(path, overrides, require)
-    splits = data.load(settings, source)
-    warnings = _lint(settings, source, splits)
-    runs.check_writable(runs_dir)
-    changes: dict[str, Any] = {"threads": settings.training.threads or environment.cores()}
-    if smoke:
-        changes["epochs"] = min(SMOKE_EPOCHS, settings.training.epochs)
-        splits = splits.thinned(data.SMOKE_ROWS)
-    training = settings.training.model_copy(update=changes)
-    settings = settings.model_copy(update={"training": training})
-    asked = Asked(settings, source, splits, runs_dir, smoke, tuple(warnings))
-    several = asked.metric_names(settings.training.several())
-    requirements = requirement.parse(require, asked.metric_names(), several)
-    return replace(asked, requirements=tuple(requirements))
-
-
-def _load(path: Path, overrides: Sequence[str], require: Iterable[str]) -> tuple[Config, Source]:
-    """The config in force; all that is wrong with it, with what is required, and with the run."""
-    problems: list[Problem] = []
-    config.collect(problems, lambda: requirement.parse(require))
-    loaded = config.collect(problems, lambda: config.load(path, overrides, data_files=True))
-    if loaded:
-        settings, source = loaded
-        problems += [source.problem(*fault) for fault in _own_files(settings)]
-    if problems:
-        raise ConfigError(sorted(problems, key=lambda problem: problem.mark.line is None))
-    return settings, source
-
-
-def _lint(settings: Config, source: Source, splits: Splits) -> list[Problem]:
-    """What is probably not meant; what can't come to anything meaningful is refused."""
-    facts = data.facts(settings, splits)
-    found = list(lint.lint(lint.network(settings, source, facts)))
-    errors = [problem for problem in found if problem.severity == "error"]
-    if errors:
-        raise ConfigError(errors)
-    return [problem for problem in found if problem.severity == "warning"]
-
-
-def _own_files(settings: Config) -> Iterator[tuple[tuple[str | int, ...], str, str]]:
-    """Callbacks that would write over what the run itself writes."""
-    for place, spec in enumerate(settings.training.callbacks):
-        for argument, value in spec.arguments.items():
-            if argument in config.CALLBACK_PATHS and str(value) in runs.FILES:
-                message = f"`{value}` is a file of the run itself: take another name"
-                yield ("training", "callbacks", place, spec.name, argument), "C014", message
 
 
 def fit(asked: Asked, progress: Progress) -> Run:

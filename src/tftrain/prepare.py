@@ -1,0 +1,120 @@
+"""A config's file in, what a training is asked for out, known to be good without TensorFlow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from tftrain import config, data, environment, runs
+from tftrain import require as requirement
+from tftrain.config import Config, Place, Source, lint
+from tftrain.data import Splits
+from tftrain.errors import ConfigError, Problem
+from tftrain.require import Requirement
+
+SMOKE_EPOCHS = 2
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a training is asked for.
+
+    Args:
+        config: the values in force.
+        source: where each was written.
+        splits: the rows.
+        runs_dir: where the run's directory goes.
+        smoke: at most 2 epochs and 256 rows.
+        warnings: what is probably not meant.
+        requirements: bounds on metrics that there will be.
+    """
+
+    config: Config
+    source: Source
+    splits: Splits
+    runs_dir: Path
+    smoke: bool = False
+    warnings: tuple[Problem, ...] = ()
+    requirements: tuple[Requirement, ...] = ()
+
+    def metric_names(self, logged: Iterable[str] | None = None) -> list[str]:
+        """What `--require` can ask for: the test split's metrics, validation's with `val_`.
+
+        Args:
+            logged: the names in the logs; those that the config knows if not given.
+        """
+        names = self.config.training.log_names() if logged is None else list(logged)
+        tested = names if self.splits.test is not None else []
+        watched = names if self.splits.validation is not None else []
+        return [*tested, *(f"val_{name}" for name in watched)]
+
+
+def prepare(
+    path: Path,
+    overrides: Sequence[str] = (),
+    *,
+    runs_dir: Path,
+    smoke: bool = False,
+    require: Sequence[str] = (),
+) -> Asked:
+    """Reads a config and its data, and checks all that can be checked without TensorFlow.
+
+    Args:
+        path: the YAML file.
+        overrides: `PATH=VALUE` each.
+        runs_dir: where the run's directory goes.
+        smoke: at most 2 epochs and 256 rows.
+        require: `METRIC>=X` each.
+
+    Raises:
+        ConfigError, DataError: with every fault of the config, or else of the data.
+        RunError: when runs can't be written there.
+    """
+    settings, source = _load(path, overrides, require)
+    splits = data.load(settings, source)
+    warnings = _lint(settings, source, splits)
+    runs.check_writable(runs_dir)
+    changes: dict[str, Any] = {"threads": settings.training.threads or environment.cores()}
+    if smoke:
+        changes["epochs"] = min(SMOKE_EPOCHS, settings.training.epochs)
+        splits = splits.thinned(data.SMOKE_ROWS)
+    training = settings.training.model_copy(update=changes)
+    settings = settings.model_copy(update={"training": training})
+    asked = Asked(settings, source, splits, runs_dir, smoke, tuple(warnings))
+    several = asked.metric_names(settings.training.several())
+    requirements = requirement.parse(require, asked.metric_names(), several)
+    return replace(asked, requirements=tuple(requirements))
+
+
+def _load(path: Path, overrides: Sequence[str], require: Iterable[str]) -> tuple[Config, Source]:
+    """The config in force; all that is wrong with it, with what is required, and with the run."""
+    problems: list[Problem] = []
+    config.collect(problems, lambda: requirement.parse(require))
+    loaded = config.collect(problems, lambda: config.load(path, overrides, data_files=True))
+    if loaded:
+        settings, source = loaded
+        problems += [source.problem(*fault) for fault in _own_files(settings)]
+    if problems:
+        raise ConfigError(sorted(problems, key=lambda problem: problem.mark.line is None))
+    return settings, source
+
+
+def _lint(settings: Config, source: Source, splits: Splits) -> list[Problem]:
+    """What is probably not meant; what can't come to anything meaningful is refused."""
+    facts = data.facts(settings, splits)
+    found = list(lint.lint(lint.network(settings, source, facts)))
+    errors = [problem for problem in found if problem.severity == "error"]
+    if errors:
+        raise ConfigError(errors)
+    return [problem for problem in found if problem.severity == "warning"]
+
+
+def _own_files(settings: Config) -> Iterator[tuple[Place, str, str]]:
+    """Callbacks that would write over what the run itself writes."""
+    for place, spec in enumerate(settings.training.callbacks):
+        for argument, value in spec.arguments.items():
+            if argument in config.CALLBACK_PATHS and str(value) in runs.FILES:
+                message = f"`{value}` is a file of the run itself: take another name"
+                yield ("training", "callbacks", place, spec.name, argument), "C014", message
