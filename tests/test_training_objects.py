@@ -13,7 +13,7 @@ from tftrain.config.text import plain, read
 from tftrain.data import Form, Part, Scaling
 from tftrain.errors import ConfigError, TrainingError
 
-pytestmark = pytest.mark.usefixtures("tensorflow")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("tensorflow")]
 
 ROWS = 20
 RANDOM = np.random.default_rng(0)
