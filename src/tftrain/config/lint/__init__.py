@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from tftrain.config.lint import layers, metrics, outputs, training
+from tftrain.config.lint import callbacks, hidden, metrics, noise, outputs, rows, steps, weights
 from tftrain.config.lint.facts import Facts, facts_of, imbalance
 from tftrain.config.lint.network import Finding, Network, Rule, network
 from tftrain.errors import Problem
@@ -24,7 +24,16 @@ __all__ = [
 
 RULES: tuple[Rule, ...] = tuple(
     sorted(
-        (*outputs.RULES, *metrics.RULES, *layers.RULES, *training.RULES),
+        (
+            *outputs.RULES,
+            *metrics.RULES,
+            *hidden.RULES,
+            *weights.RULES,
+            *noise.RULES,
+            *callbacks.RULES,
+            *steps.RULES,
+            *rows.RULES,
+        ),
         key=lambda rule: rule.code,
     )
 )

@@ -1,4 +1,4 @@
-"""Rules on metrics, against outputs, loss and target."""
+"""A network in, which of its metrics don't fit its outputs, loss or target out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rules on the output's activation, the loss, the number of units and the kind of target."""
+"""A network in, where its output, its loss and its targets don't fit together out."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from tftrain.config.lint.network import (
     Rule,
     inner,
 )
+from tftrain.config.lint.references import OUTPUT
 from tftrain.config.losses import family
 
 _RANGES = {
@@ -26,7 +27,6 @@ _LOSS = ("training", "loss")
 _TWO = 2
 # What a ReLU's bias needs, to start where it learns.
 _ZEROS = ("zeros", "Zeros")
-_OUTPUT = "Course notes: choosing the output layer's activation"
 _BISHOP = "Bishop (2006), Pattern Recognition and Machine Learning, section 5.2"
 _PROBABILISTIC = "https://keras.io/api/losses/probabilistic_losses/"
 
@@ -293,7 +293,7 @@ RULES = (
         "The loss takes the logarithm of the output and of 1 minus it, after cutting both to what "
         "lies between 0 and 1. Outputs beyond get no gradient, and labels beyond give losses "
         "below 0.",
-        _OUTPUT,
+        OUTPUT,
         "`activation: sigmoid`, or a linear output and `from_logits: true`.",
         _binary,
     ),
@@ -321,7 +321,7 @@ RULES = (
         "Sigmoid treats each class as a question of its own, so that the outputs of a row don't "
         "add up to 1. The loss then divides by their sum, and what is predicted is not what was "
         "trained.",
-        _OUTPUT,
+        OUTPUT,
         "Softmax where a row has one class; BinaryCrossentropy where it may have several.",
         _sigmoid_of_classes,
     ),
@@ -357,7 +357,7 @@ RULES = (
         "warning",
         "An output without a class costs parameters and can only ever be wrong. Often the number "
         "of units is left over from another set of classes.",
-        _OUTPUT,
+        OUTPUT,
         "As many units as classes.",
         _spare_units,
     ),
@@ -366,7 +366,7 @@ RULES = (
         "error",
         "A bounded activation can't give a number beyond its bounds. The network then predicts "
         "its bound for every row, where the gradient is 0.",
-        _OUTPUT,
+        OUTPUT,
         "A linear output, or ReLU or softplus for targets that are never negative.",
         _out_of_reach,
     ),
@@ -375,7 +375,7 @@ RULES = (
         "warning",
         "ReLU and softplus give no negative number. Every negative target is predicted as 0 at "
         "best.",
-        _OUTPUT,
+        OUTPUT,
         "A linear output.",
         _negative_targets,
     ),
@@ -384,7 +384,7 @@ RULES = (
         "hint",
         "A linear output may be negative where no target can be, such as a price. ReLU or "
         "softplus rules that out.",
-        _OUTPUT,
+        OUTPUT,
         "`activation: softplus` or `relu`, if the target can't be negative by its nature.",
         _positive_targets,
     ),
@@ -393,7 +393,7 @@ RULES = (
         "warning",
         "A loss for numbers takes class 2 for more than class 1, and its average for class 1. The "
         "order of classes means nothing in most data.",
-        _OUTPUT,
+        OUTPUT,
         "`SparseCategoricalCrossentropy` with softmax and a unit for each class.",
         _numbered_classes,
     ),
@@ -411,7 +411,7 @@ RULES = (
         "hint",
         "A ReLU whose input is negative for every row gives 0 and has no gradient. A hidden layer "
         "has others to go on with, a single output has none.",
-        _OUTPUT,
+        OUTPUT,
         "`bias_initializer: {Constant: {value: MEAN OF THE TARGETS}}`, or softplus.",
         _dead_output,
     ),

@@ -1,20 +1,11 @@
-"""Rules on how a network is trained, and on the rows it is trained with."""
+"""A network in, what is unwise about its updates out: learning rates, schedules, batches."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
-from tftrain.config.lint.network import (
-    SATURATING,
-    SCALERS,
-    Finding,
-    Network,
-    Rule,
-    inner,
-    number,
-)
-from tftrain.config.lint.network import is_recurrent as recurrent
+from tftrain.config.lint.network import Finding, Network, Rule, inner, number
 from tftrain.config.resolve import Resolved
 
 # The usual learning rates: what papers and Keras's defaults span, with room on both sides.
@@ -34,100 +25,11 @@ _RATES: dict[str, tuple[float, float]] = {
     "SGD": (1e-5, 1.0),
     "ScheduleFreeAdamW": (1e-6, 0.1),
 }
-_MANY_EPOCHS, _VERY_MANY_EPOCHS, _XLA_EPOCHS = 50, 100, 200
+_XLA_EPOCHS = 200
 _LARGE, _VERY_LARGE = 10_000, 100_000
-_UNEQUAL = 5
-_FLAT_FROM, _LARGE_INPUT = 5, 10
-_EARLY = "Course notes: overfitting, early stopping"
+_BATCH_SIZE = ("training", "batch_size")
 _BACKPROPAGATION = "Course notes: standard and accumulated backpropagation"
-_EFFICIENT = "LeCun et al. (1998), Efficient BackProp, section 4.3"
 _SCHEDULES = "https://keras.io/api/optimizers/learning_rate_schedules/"
-_CALLBACKS = "https://keras.io/api/callbacks/reduce_lr_on_plateau/"
-
-
-def _endless_patience(network: Network) -> Iterator[Finding]:
-    epochs = network.config.training.epochs
-    for one in network.callback("EarlyStopping", "ReduceLROnPlateau"):
-        patience = number(one, "patience")
-        begins = number(one, "start_from_epoch") or 0
-        if patience is not None and patience + begins >= epochs:
-            does = "stops anything" if one.name == "EarlyStopping" else "lowers the learning rate"
-            after = f" from epoch {begins:g}" if begins else ""
-            yield (
-                network.at(one, "patience"),
-                (
-                    f"patience {patience:g}{after} in {epochs} epochs: {one.name} never {does}; "
-                    f"take about {max(1, epochs // 10)}"
-                ),
-            )
-
-
-def _last_weights(network: Network) -> Iterator[Finding]:
-    for one in network.callback("EarlyStopping"):
-        if not one.get("restore_best_weights"):
-            yield (
-                network.at(one, "restore_best_weights"),
-                (
-                    f"the weights kept are those of {one.get('patience')} epochs after the "
-                    "best: set restore_best_weights to true"
-                ),
-            )
-
-
-def _stops_first(network: Network) -> Iterator[Finding]:
-    stops = [number(one, "patience") for one in network.callback("EarlyStopping")]
-    for one in network.callback("ReduceLROnPlateau"):
-        patience = number(one, "patience")
-        known = [stop for stop in stops if stop is not None]
-        if known and patience is not None and min(known) <= patience:
-            yield (
-                network.at(one, "patience"),
-                (
-                    f"EarlyStopping stops after {min(known):g} epochs without progress, before "
-                    f"{patience:g} are over: take less patience here than there"
-                ),
-            )
-
-
-def _watches_training(network: Network) -> Iterator[Finding]:
-    if not network.is_validated:
-        return
-    for one in network.callback("EarlyStopping", "ReduceLROnPlateau", "ModelCheckpoint"):
-        saves = one.name != "ModelCheckpoint" or one.get("save_best_only")
-        monitor = str(one.get("monitor"))
-        if saves and not monitor.startswith("val_") and monitor != "learning_rate":
-            yield (
-                network.at(one, "monitor"),
-                (
-                    f"`{monitor}` is of the training rows, where overfitting can't be seen: watch "
-                    f"`val_{monitor}`"
-                ),
-            )
-
-
-def _not_validated(network: Network) -> Iterator[Finding]:
-    epochs = network.config.training.epochs
-    if not network.is_validated and epochs >= _MANY_EPOCHS:
-        yield (
-            ("data", "split"),
-            (
-                f"{epochs} epochs and no rows that tell when to stop: set data.split.validation to "
-                "0.2 or so"
-            ),
-        )
-
-
-def _not_stopped(network: Network) -> Iterator[Finding]:
-    epochs = network.config.training.epochs
-    stopped = any(network.callback("EarlyStopping"))
-    if network.is_validated and not stopped and epochs >= _VERY_MANY_EPOCHS:
-        yield (
-            ("training", "epochs"),
-            (
-                f"{epochs} epochs to the end, whatever the validation rows say: add EarlyStopping "
-                "with restore_best_weights: true"
-            ),
-        )
 
 
 def _rates(network: Network) -> Iterator[tuple[tuple[str | int, ...], float]]:
@@ -196,7 +98,7 @@ def _too_large_a_batch(network: Network) -> Iterator[Finding]:
     size, rows = network.config.training.batch_size, network.facts.rows
     if isinstance(size, int) and rows and size > rows:
         yield (
-            ("training", "batch_size"),
+            _BATCH_SIZE,
             (
                 f"batches of {size} of {rows} training rows: an epoch is one update; write full if "
                 "that is meant"
@@ -208,7 +110,7 @@ def _one_by_one(network: Network) -> Iterator[Finding]:
     rows = network.facts.rows
     if network.config.training.batch_size == 1 and rows and rows > _LARGE:
         yield (
-            ("training", "batch_size"),
+            _BATCH_SIZE,
             (
                 f"{rows:,} updates an epoch, one row each: batches of 32 to 256 take a fraction of "
                 "the time"
@@ -220,7 +122,7 @@ def _all_at_once(network: Network) -> Iterator[Finding]:
     rows = network.facts.rows
     if network.config.training.batch_size == "full" and rows and rows > _VERY_LARGE:
         yield (
-            ("training", "batch_size"),
+            _BATCH_SIZE,
             f"one update after {rows:,} rows: batches of 32 to 256 get to a good solution sooner",
         )
 
@@ -308,118 +210,7 @@ def _decays_twice(network: Network) -> Iterator[Finding]:
             return
 
 
-def _unscaled(network: Network) -> tuple[Resolved, float] | None:
-    """The first layer with weights, and how large its inputs are, if nothing scales them."""
-    magnitude = network.facts.magnitude
-    if magnitude is None or not network.blocks:
-        return None
-    block = network.blocks[0]
-    before = {layer.name for layer in network.between(0, block.place)}
-    if before & set(SCALERS) or block.layer.get("embeddings_initializer"):
-        return None
-    return network.layers[block.place], magnitude
-
-
-def _saturating_first(network: Network) -> bool:
-    block = network.blocks[0]
-    return block.activation in SATURATING or recurrent(block.layer)
-
-
-def _unscaled_saturating(network: Network) -> Iterator[Finding]:
-    found = _unscaled(network)
-    if found and _saturating_first(network) and found[1] > _FLAT_FROM:
-        layer, magnitude = found
-        name = network.blocks[0].activation
-        yield (
-            network.at(layer, "activation"),
-            (
-                f"inputs of up to {magnitude:g} come in as they are, and `{name}` is flat beyond "
-                "5: set data.scaling to standardize"
-            ),
-        )
-
-
-def _unscaled_other(network: Network) -> Iterator[Finding]:
-    found = _unscaled(network)
-    if found and not _saturating_first(network) and found[1] > _LARGE_INPUT:
-        yield (
-            ("data", "source"),
-            (
-                f"inputs of up to {found[1]:g} come in as they are: with data.scaling: standardize "
-                "learning rates fit that are usual"
-            ),
-        )
-
-
-def _unequal(network: Network) -> Iterator[Finding]:
-    data, imbalance = network.config.data, network.facts.imbalance
-    weighted = network.config.training.class_weight is not None or data.sample_weight is not None
-    weighted |= getattr(data.source, "sample_weight", None) is not None
-    if imbalance and imbalance >= _UNEQUAL and not weighted:
-        yield (
-            ("data", "classes") if data.classes else ("data", "source"),
-            (
-                f"{imbalance:.0f} rows of the largest class for each of the smallest, which a "
-                "network may ignore: set training.class_weight to balanced, and watch Recall or AUC"
-            ),
-        )
-
-
 RULES = (
-    Rule(
-        "N050",
-        "warning",
-        "Patience counts epochs without progress. With as much of it as there are epochs, the "
-        "callback never does anything.",
-        _EARLY,
-        "A patience of about a tenth of the epochs.",
-        _endless_patience,
-    ),
-    Rule(
-        "N051",
-        "warning",
-        "Early stopping waits some epochs after the best one, and Keras leaves the weights of the "
-        "last. The ones wanted are those with the lowest validation error.",
-        f"{_EARLY}; Prechelt (1998), Early Stopping - But When?",
-        "`restore_best_weights: true`.",
-        _last_weights,
-    ),
-    Rule(
-        "N052",
-        "warning",
-        "Both callbacks count the same epochs without progress. Where stopping comes first, the "
-        "lower learning rate is never tried.",
-        _CALLBACKS,
-        "Half of EarlyStopping's patience for ReduceLROnPlateau.",
-        _stops_first,
-    ),
-    Rule(
-        "N053",
-        "warning",
-        "The loss of the training rows falls as long as training goes on. Overfitting shows where "
-        "that of the validation rows rises.",
-        _EARLY,
-        "`monitor: val_loss`.",
-        _watches_training,
-    ),
-    Rule(
-        "N054",
-        "hint",
-        "Without rows kept aside nothing shows when the network begins to learn by heart. The "
-        "number of epochs is then a guess.",
-        _EARLY,
-        "`data.split: {train: 0.6, validation: 0.2, test: 0.2}`, and EarlyStopping.",
-        _not_validated,
-    ),
-    Rule(
-        "N055",
-        "hint",
-        "The validation error often rises long before the last of many epochs. Early stopping "
-        "saves the time, and keeps the best weights.",
-        _EARLY,
-        "`EarlyStopping: {patience: 10, restore_best_weights: true}`.",
-        _not_stopped,
-    ),
     Rule(
         "N056",
         "error",
@@ -519,32 +310,5 @@ RULES = (
         "Loshchilov and Hutter (2019), Decoupled Weight Decay Regularization",
         "Either `weight_decay` or `kernel_regularizer`.",
         _decays_twice,
-    ),
-    Rule(
-        "N070",
-        "warning",
-        "Sigmoid and tanh are flat beyond 5 or so, and a sum of large inputs lies far beyond. "
-        "There the gradient is almost 0, and much of what tells rows apart is lost.",
-        _EFFICIENT,
-        "`data.scaling: standardize`, or a Rescaling or Normalization layer first.",
-        _unscaled_saturating,
-    ),
-    Rule(
-        "N071",
-        "hint",
-        "The gradient of a weight grows with its input. Inputs around 0 of about the same size "
-        "let one learning rate suit all weights.",
-        _EFFICIENT,
-        "`data.scaling: standardize`, or a Rescaling or Normalization layer first.",
-        _unscaled_other,
-    ),
-    Rule(
-        "N072",
-        "warning",
-        "Where one class is rare, a network that never predicts it has a good accuracy. Weights "
-        "make each class count the same.",
-        "He and Garcia (2009), Learning from Imbalanced Data; docs/how-to/class-imbalance.md",
-        "`class_weight: balanced`, and Recall, Precision or AUC as metrics.",
-        _unequal,
     ),
 )
