@@ -125,7 +125,15 @@ def test_what_is_cached_is_what_was_read(read, tmp_path, monkeypatch):
     whole = file.read_bytes()
     monkeypatch.undo()
     monkeypatch.setattr(platformdirs, "user_cache_dir", lambda *_, **__: str(tmp_path / "c"))
-    for damaged in (b"", whole[:-9], b"[]", b"{}", whole.replace(b'"Dense"', b'"D"', 1)[:99]):
+    for damaged in (
+        b"",
+        whole[:-9],
+        b"[]",
+        b"{}",
+        b"[" * 200_000,
+        whole.replace(b"true", b"null", 1),
+        whole.replace(b'"Dense"', b'"D"', 1)[:99],
+    ):
         file.write_bytes(damaged)
         assert _plain(load()) == _plain(read)
         assert file.read_bytes() == whole

@@ -73,6 +73,31 @@ def test_json_holds_problems_and_layers(tftrain):  # noqa: F811 - pytest's way
     assert report["layers"][0] == {"layer": "Dense", "output_shape": [25], "parameters": 1625}
 
 
+def test_values_in_force_of_a_faulty_config_are_told_on_stderr(tftrain, tmp_path):  # noqa: F811 - pytest's way
+    path = tmp_path / "c.yaml"
+    path.write_text(UNSOUND)
+    code, stdout, said = tftrain("check", path, "--show")
+    assert code == 2
+    assert stdout.startswith("name: c\n")
+    assert f"{path}:4:7: error[K005]: " in said
+
+
+def test_a_long_list_of_faults_is_cut(tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text("".join(f"k{number}: 1\n" for number in range(500)))
+    lines = check.check(path).lines(excerpts=False)
+    assert len(lines) == 101
+    assert lines[-1] == "... and 403 more"  # three sections are missing as well
+
+
+def test_what_is_not_known_is_said(tmp_path):
+    path = tmp_path / "c.yaml"
+    layers = "[{EinsumDense: {equation: 'ab,bc->ac', output_shape: 3}}, {Dense: {units: 1}}]"
+    path.write_text(UNSOUND)
+    verdict = check.check(path, [f"model.layers={layers}"]).verdict()
+    assert verdict.endswith("shapes are not known from layer 1 on, `--build` asks Keras")
+
+
 def test_strict_makes_warnings_count(tftrain):  # noqa: F811 - pytest's way
     wide = ["training.batch_size=1000", "lint={}"]
     assert tftrain("check", DIGITS, *wide)[0] == 0

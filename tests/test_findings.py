@@ -44,7 +44,7 @@ def test_a_caret_stands_under_the_place(problems):
 
 def test_annotations_hold_no_line_end_and_no_stray_separator(problems):
     assert findings.annotation(problems[1]) == (
-        "::error file=override 'seed=x',title=C012::`seed`: 50 %25, one%0Aline"
+        "::error title=C012::override 'seed=x': `seed`: 50 %25, one%0Aline"
     )
     shown = findings.annotation(Problem(Mark("a,b:c.yaml", 3, 4), "N003", "x: y", "hint"))
     assert shown == "::notice file=a%2Cb%3Ac.yaml,line=3,col=4,title=N003::x: y"

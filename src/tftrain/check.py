@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,8 +42,12 @@ class Report:
         return any(problem.severity == severity for problem in self.problems)
 
     def verdict(self) -> str:
-        """`2 errors, 1 warning`."""
-        return findings.count(self.problems)
+        """`2 errors, 1 warning`, and from which layer on nobody knows without Keras."""
+        counted = findings.count(self.problems)
+        unknown = [place for place, row in enumerate(self.table, 1) if row.shape is None]
+        if not unknown:
+            return counted
+        return f"{counted}; shapes are not known from layer {unknown[0]} on, `--build` asks Keras"
 
     def lines(self, *, excerpts: bool) -> list[str]:
         """The problems as lines, with what stands there if wanted, and the network's table."""
@@ -54,17 +59,13 @@ class Report:
         """The problems as annotations on the lines of a pull request."""
         return [findings.annotation(problem) for problem in self.problems]
 
-    def effective(self, *, origins: bool) -> str:
-        """The values in force as YAML, with where each came from if wanted.
-
-        Raises:
-            ConfigError: when the config can't be loaded.
-        """
+    def effective(self, *, origins: bool) -> list[str]:
+        """The values in force as YAML, with where each came from if wanted; none if faulty."""
         if self.config is None or self.source is None:
-            raise ConfigError(self.problems)
+            return []
         if origins:
-            return config.with_origins(self.config, self.source)
-        return config.resolved(self.config)
+            return [config.with_origins(self.config, self.source)]
+        return [config.resolved(self.config)]
 
     def plain(self) -> dict[str, Any]:
         """Problems and table for JSON."""
@@ -101,8 +102,16 @@ def check(
     table = _network(settings, source, splits, problems)
     if build and splits is not None:
         table = _built(settings, source, splits, table, problems)
-    in_order = sorted(problems, key=lambda one: (one.mark.line or 0, one.mark.column or 0))
+    in_order = sorted(problems, key=partial(_place, str(path)))
     return Report(tuple(dict.fromkeys(in_order)), tuple(table), settings, source)
+
+
+def _place(path: str, problem: Problem) -> tuple[int, str, int, int]:
+    """The file first, then those that it extends, then overrides."""
+    mark = problem.mark
+    if mark.line is None:
+        return 2, "", 0, 0
+    return int(mark.source != path), mark.source, mark.line, mark.column or 0
 
 
 def explain(code: str) -> str:

@@ -129,6 +129,7 @@ def check(
 ) -> None:
     """Say everything that is wrong with a config, and what is unwise, without TensorFlow."""
     from tftrain import check as job
+    from tftrain.errors import one_line
 
     if explain is not None:
         return _print(job.explain(explain))
@@ -137,12 +138,16 @@ def check(
     if form is Form.JSON:
         _print_json([{"config": str(path), **one.plain()} for path, one in reports.items()])
     for path, report in reports.items():
-        if form is Form.GITHUB:
-            _print(*report.annotations())
-        elif form is Form.TEXT and (show or origin):
-            _print(report.effective(origins=origin))
+        if form is Form.TEXT and (show or origin):
+            _print(*report.effective(origins=origin))
+            for line in report.lines(excerpts=False)[: len(report.problems)]:
+                typer.echo(line, err=True)
         elif form is Form.TEXT:
-            _print(*report.lines(excerpts=sys.stdout.isatty()), f"{path}: {report.verdict()}")
+            verdict = f"{one_line(str(path))}: {report.verdict()}"
+            _print(*report.lines(excerpts=sys.stdout.isatty()), verdict)
+    if form is Form.GITHUB:
+        every = (line for report in reports.values() for line in report.annotations())
+        _print(*dict.fromkeys(every))
     if any(report.has("error") for report in reports.values()):
         raise typer.Exit(2)
     if strict and any(report.has("warning") for report in reports.values()):
@@ -283,6 +288,11 @@ def _print(*lines: object) -> None:
     except BrokenPipeError:  # whoever read them went away; nothing is left to flush
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit(128 + 13) from None  # as a shell reports SIGPIPE
+    except OSError as error:
+        from tftrain import files
+        from tftrain.errors import StorageError
+
+        raise StorageError(files.cannot("written", Path("stdout"), error)) from None
 
 
 def _print_json(value: Any) -> None:

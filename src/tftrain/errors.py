@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from signal import Signals
@@ -137,6 +138,7 @@ Severity = Literal["error", "warning", "hint"]
 _SHORTEST = 3
 _MOST = 12
 _WIDEST = 240
+_NODES = re.compile(r"\{\{\w+ [^}]*\}\}")  # TensorFlow's names of its own
 
 
 @dataclass(frozen=True)
@@ -253,7 +255,7 @@ def listed(names: Iterable[str]) -> str:
 
 def first_line(error: BaseException) -> str:
     """What an exception says, as one line of bearable length."""
-    text = " ".join(str(error).split()) or type(error).__name__
+    text = " ".join(_NODES.sub("", str(error)).split()) or type(error).__name__
     return text if len(text) <= _WIDEST else f"{text[: _WIDEST - 3]}..."
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from tftrain import terminal
 from tftrain.errors import Mark, Problem
 
+MOST = 100  # that are shown one by one
 _KINDS = {"error": "error", "warning": "warning", "hint": "notice"}  # GitHub's words
 
 
@@ -22,11 +23,11 @@ def text(problems: Iterable[Problem], *, excerpts: bool) -> list[str]:
     """
     every = list(problems)
     lines = []
-    for problem in every:
+    for problem in every[:MOST]:
         lines.append(str(problem))
         if excerpts:
             lines += _excerpt(problem.mark)
-    return lines
+    return [*lines, f"... and {len(every) - MOST} more"] if len(every) > MOST else lines
 
 
 def count(problems: Sequence[Problem]) -> str:
@@ -76,11 +77,13 @@ def annotation(problem: Problem) -> str:
     Source: GitHub Actions, "Workflow commands", setting an error message.
     """
     mark = problem.mark
-    place = {"file": mark.source, "line": mark.line, "col": mark.column, "title": problem.code}
+    file = None if mark.line is None else mark.source
+    place = {"file": file, "line": mark.line, "col": mark.column, "title": problem.code}
+    message = problem.message if file else f"{mark}: {problem.message}"
     given = ",".join(
         f"{key}={_escaped(str(value), ':,')}" for key, value in place.items() if value is not None
     )
-    return f"::{_KINDS[problem.severity]} {given}::{_escaped(problem.message)}"
+    return f"::{_KINDS[problem.severity]} {given}::{_escaped(message)}"
 
 
 def _escaped(words: str, also: str = "") -> str:

@@ -220,12 +220,15 @@ def _try(
 
     It also builds the metrics, so that a graph traced later holds them all.
     """
-    inputs = tf.zeros((_TRIED_ROWS, *form.inputs))
-    try:
-        outputs = network(inputs, training=False)
-    except Exception as error:  # noqa: BLE001 - Keras raises what it likes
-        message = f"the network can't be called: {first_line(error)}"
-        raise ConfigError(source.problem(("model", "layers"), "K005", message, key=True)) from None
+    inputs = outputs = tf.zeros((_TRIED_ROWS, *form.inputs))
+    first = len(config.model.layers) - len(network.layers)  # Keras keeps no Input among them
+    for place, layer in enumerate(network.layers, first):
+        try:
+            outputs = layer(outputs)
+        except Exception as error:  # noqa: BLE001 - Keras raises what it likes
+            message = f"can't compute rows of shape {outputs.shape[1:]}: {first_line(error)}"
+            path = ("model", "layers", place)
+            raise ConfigError(source.problem(path, "K005", message)) from None
     numbers = "int32" if form.classes and not form.labels else "float32"
     shape = (1,) if outputs.shape[1:] == (1,) else form.labels  # as the engine hands them over
     labels = tf.zeros((_TRIED_ROWS, *shape), numbers)

@@ -50,6 +50,7 @@ _NO_SHORT_NAMES = ("layer", "optimizer map", "schedule", "callback")
 _SENTENCE = re.compile(r"(?<=\.)\s+(?=[A-Z`\"(])")
 _LIST = re.compile(r"\b(?:one of|either)\b[^.]*", re.IGNORECASE)
 _QUOTED = re.compile(r"[\"']([\w-]+)[\"']")
+_BY_DEFAULT = {"bool": ("bool",), "int": ("int", "float"), "float": ("int", "float")}
 _ALONE = r"\b(?!,? (?:or|and|tuple|list|value or)\b|/| /)"  # not `integer or tuple`
 _TYPES = (
     (re.compile(r"bool(?:ean)?" + _ALONE, re.IGNORECASE), ("bool",)),
@@ -133,13 +134,20 @@ def load() -> Catalog:
     root = _folder_of_keras()
     folder = Path(platformdirs.user_cache_dir("tftrain", appauthor=False))
     path = folder / f"keras-{_version(root)}-{_reader()}.json"
-    with contextlib.suppress(OSError, ValueError, TypeError, KeyError, AttributeError):
-        return _from_json(json.loads(path.read_bytes()))
+    with contextlib.suppress(OSError, ValueError):
+        sum_, _, content = path.read_bytes().partition(b"\n")
+        if sum_ == _checksum(content):
+            return _from_json(json.loads(content))
     catalog = read(root)
+    content = json.dumps(asdict(catalog), separators=(",", ":")).encode()
     with contextlib.suppress(OSError, StorageError):  # without a cache it only takes longer
         folder.mkdir(parents=True, exist_ok=True)
-        files.write(path, json.dumps(asdict(catalog), separators=(",", ":")).encode())
+        files.write(path, _checksum(content) + b"\n" + content)
     return catalog
+
+
+def _checksum(content: bytes) -> bytes:
+    return hashlib.sha256(content).hexdigest().encode()
 
 
 def read(root: Path) -> Catalog:
@@ -194,12 +202,12 @@ def _entry(kind: str, found: Any) -> Entry:
 
 
 def _types(description: str, default: Any) -> tuple[str, ...]:
-    """What the docstring's first words say, if the default doesn't contradict."""
+    """What the docstring's first words say, if the default doesn't contradict; else the default."""
     text = re.sub(r"^(?:optional|an?)\s+", "", description, flags=re.IGNORECASE)
     found = next((types for pattern, types in _TYPES if pattern.match(text)), ())
-    if default is not None and type(default).__name__ not in found:
-        return ()
-    return found
+    if default is None or type(default).__name__ in found:
+        return found
+    return _BY_DEFAULT.get(type(default).__name__, ()) if not found else ()
 
 
 def _choices(description: str, default: Any) -> tuple[str, ...]:

@@ -38,6 +38,17 @@ _BOUNDS = {
 }
 
 
+# What stands in for what can't be read, so that the objects beside it are looked at all the same.
+_STAND_INS: dict[str, dict[str, Any]] = {
+    "model": {"layers": ["Identity"]},
+    "training": {"loss": "mse", "epochs": 1},
+}
+_ENTRIES = {
+    "layers": "Identity",
+    "metrics": "accuracy",
+    "weighted_metrics": "accuracy",
+    "callbacks": "TerminateOnNaN",
+}
 _Form = TypeVar("_Form", bound=BaseModel)
 
 
@@ -79,7 +90,11 @@ def load(
     found += [source.problem(*fault) for fault in checks.faults(data, training)]
     if data and data_files:
         found += [source.problem(*fault) for fault in checks.data_files(data)]
-    found += resolve.faults(model, training, source)
+    found += resolve.faults(
+        model or _objects(root, "model", Model),
+        training or _objects(root, "training", Training),
+        source,
+    )
     problems += _without_echoes(found, unfilled, root)
     if config is None or problems:
         raise ConfigError(_in_order(problems, chain.files, overrides))
@@ -100,12 +115,43 @@ def _without_echoes(
 
 
 def _alone(root: Mapping, name: str, form: type[_Form]) -> _Form | None:
-    """A section that is right in itself, where the whole is not."""
+    """A section that is right in itself, but for keys that there are not."""
     node = root.items.get(name)
+    values = None if node is None else text.plain(node)
+    if isinstance(values, dict):
+        values = {key: value for key, value in values.items() if key in form.model_fields}
     try:
-        return None if node is None else form.model_validate(text.plain(node))
+        return None if values is None else form.model_validate(values)
     except ValidationError:
         return None
+
+
+def _objects(root: Mapping, name: str, form: type[_Form]) -> _Form | None:
+    """A section for the sake of the Keras objects in it: what can't be read is stood in for."""
+    node = root.items.get(name)
+    values = None if node is None else text.plain(node)
+    if not isinstance(values, dict):
+        return None
+    known = {key: value for key, value in values.items() if key in form.model_fields}
+    try:
+        form.model_validate(known)
+    except ValidationError as error:
+        for place in (detail["loc"] for detail in error.errors()):
+            _stand_in(known, name, place)
+    try:
+        return form.model_validate(_STAND_INS[name] | known)
+    except ValidationError:
+        return None
+
+
+def _stand_in(values: dict[str, Any], section: str, place: tuple[int | str, ...]) -> None:
+    """Takes out the value at fault; in a list of Keras objects another takes its place."""
+    key, entry = str(place[0]), place[1] if len(place) > 1 else None
+    held = values.get(key)
+    if isinstance(held, list) and isinstance(entry, int) and key in _ENTRIES and entry < len(held):
+        held[entry] = _ENTRIES[key]
+    elif key not in _STAND_INS[section] or key in values:
+        values.pop(key, None)
 
 
 def _echo(detail: ErrorDetails) -> bool:

@@ -16,7 +16,7 @@ from tftrain.config.catalog import Argument, Catalog, Entry
 from tftrain.config.losses import ACCURACY, by_shapes
 from tftrain.config.schema import Model, Spec, Training
 from tftrain.config.text import Place, Source
-from tftrain.errors import ConfigError, Problem, did_you_mean
+from tftrain.errors import ConfigError, Problem, did_you_mean, listed
 
 REFUSED = {
     "TFSMLayer": "it runs a program from a file",
@@ -209,7 +209,7 @@ class _Resolver:
         for argument in spec.arguments:
             if argument not in accepted:
                 near = did_you_mean(argument, accepted)
-                near = near or f"; it takes {', '.join(accepted) or 'none'}"
+                near = near or f"; it takes {listed(accepted) or 'none'}"
                 message = f"`{spec.name}` has no argument `{argument}`{near}"
                 place = (*path, spec.name, argument)
                 problems.append(self.source.problem(place, "K002", message, key=True))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -62,7 +63,9 @@ def _not_positive(network: Network) -> Iterator[Finding]:
         "learning_rate"
     ).get("warmup_steps")
     for path, rate in _rates(network):
-        if rate < 0 or (rate == 0 and not warmed):
+        if not math.isfinite(rate):
+            yield path, f"a learning rate of {rate:g} is no number: take {_default(network)}"
+        elif rate < 0 or (rate == 0 and not warmed):
             does = "climbs the loss" if rate < 0 else "changes no weight"
             yield path, f"a learning rate of {rate:g} {does}: take {_default(network)}"
 
