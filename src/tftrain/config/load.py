@@ -83,7 +83,8 @@ def load(
         config: Config | None = Config.model_validate({"name": _stem(path)} | values)
         found: list[Problem] = []
     except ValidationError as error:
-        found = [_problem(source, detail) for detail in error.errors() if not _echo(detail)]
+        details = [detail for detail in error.errors() if not _echo(detail)]
+        found = [_problem(source, detail) for detail in details[: text.MAX_FAULTS]]
         config = None
     data, model = _alone(root, "data", Data), _alone(root, "model", Model)
     training = _alone(root, "training", Training)

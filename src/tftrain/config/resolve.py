@@ -15,7 +15,7 @@ from tftrain.config import catalog
 from tftrain.config.catalog import Argument, Catalog, Entry
 from tftrain.config.losses import ACCURACY, by_shapes
 from tftrain.config.schema import Model, Spec, Training
-from tftrain.config.text import Place, Source
+from tftrain.config.text import MAX_FAULTS, Place, Source
 from tftrain.errors import ConfigError, Problem, did_you_mean, listed
 
 REFUSED = {
@@ -114,6 +114,8 @@ def faults(model: Model | None, training: Training | None, source: Source) -> li
     resolver = _Resolver(source)
     problems: list[Problem] = []
     for kind, spec, path in _objects(model, training):
+        if len(problems) >= MAX_FAULTS:
+            break
         if by_shapes(kind, spec):
             problems += resolver.unknown(spec, path, ("name",))
         else:
@@ -206,7 +208,7 @@ class _Resolver:
     def unknown(self, spec: Spec, path: Place, accepted: Iterable[str]) -> list[Problem]:
         """The arguments given that are none of the accepted ones."""
         problems = []
-        for argument in spec.arguments:
+        for argument in list(spec.arguments)[:MAX_FAULTS]:
             if argument not in accepted:
                 near = did_you_mean(argument, accepted)
                 near = near or f"; it takes {listed(accepted) or 'none'}"

@@ -21,6 +21,7 @@ MAX_BYTES = 256 * 1024
 MAX_DEPTH = 40
 MAX_NODES = 20_000
 MAX_DIGITS = 300
+MAX_FAULTS = 1_000  # of one kind that are told: each looks for the nearest name
 _WIDEST = 60
 
 Plain = Union[None, bool, int, float, str, list["Plain"], dict[str, "Plain"]]  # noqa: UP007 - `|` takes no forward reference
