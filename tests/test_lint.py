@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 import subprocess
 import sys
@@ -17,7 +18,7 @@ import numpy as np
 import pytest
 
 from conftest import ROOT
-from tftrain import config, data
+from tftrain import check, config, data
 from tftrain.config import catalog, lint, text
 from tftrain.config.schema import Lint
 from tftrain.config.shapes import trace
@@ -984,3 +985,47 @@ def test_a_scheduled_learning_rate_can_not_be_set_and_counts_batches(keras):
     network.compile(optimizer, "mse")
     network.fit(np.ones((4, 1)), np.ones(4), batch_size=1, verbose=0)
     assert float(optimizer.learning_rate) == pytest.approx(0.1 * 0.5**4)
+
+
+EXAMPLES = """\
+## {code}
+
+Wrong:
+
+```yaml
+{wrong}```
+
+Right:
+
+```yaml
+{right}```
+"""
+
+
+def example(case):
+    """A case as the page of its rule shows it."""
+    fields = {name: getattr(case, name) for name in ("data", "layers", "training", "facts")}
+    changed = fields | {name: case.near[name] for name in fields if name in case.near}
+    wrong, right = shown(**fields), shown(**changed)
+    assert wrong != right, case
+    return EXAMPLES.format(code=case.code, wrong=wrong, right=right)
+
+
+def shown(data, layers, training, facts):
+    """A config, and in a comment what the rule knows of the data that the config doesn't say."""
+    whole = CONFIG.format(data=data, layers=layers, training=training).replace("^", "")
+    known = ", ".join(f"{name}: {value}" for name, value in facts.items())
+    return whole.replace("name: a\n", f"# {known}\n" if known else "", 1)
+
+
+def test_every_rule_s_page_shows_a_network_that_breaks_it_and_one_that_does_not():
+    """`TFTRAIN_WRITE_EXPECTED=1` writes the examples anew from the cases above."""
+    first = {case.code: case for case in reversed(CASES)}
+    written = "\n".join(example(first[rule.code]) for rule in lint.RULES)
+    if os.environ.get("TFTRAIN_WRITE_EXPECTED"):
+        lint.EXAMPLES.write_text(written, "utf-8")
+    assert lint.EXAMPLES.read_text("utf-8") == written
+    for rule in lint.RULES:
+        page = check.explain(rule.code)
+        assert page.startswith(f"{rule.code}: {rule.title}")
+        assert page.index("Wrong:") < page.index("Right:") < page.index("Instead:")

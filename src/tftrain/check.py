@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from tftrain import config, findings, pages
 from tftrain.config import Config, Source, outputs_fault, resolve
-from tftrain.config.lint import RULES, Facts, facts_of, lint, network
+from tftrain.config.lint import EXAMPLES, RULES, Facts, facts_of, lint, network
 from tftrain.config.shapes import Row, trace
 from tftrain.errors import ConfigError, DataError, Problem
 
@@ -120,8 +120,10 @@ def explain(code: str) -> str:
     Raises:
         TftrainError: when there is no such code.
     """
+    examples = pages.sections(EXAMPLES)
     lints = {
-        rule.code: f"{rule.reason}\n\nInstead: {rule.change}\n\nSource: {rule.reference}\n"
+        rule.code: f"{rule.reason}\n\n{examples[rule.code]}\n"
+        f"Instead: {rule.change}\n\nSource: {rule.reference}\n"
         for rule in RULES
     }
     return pages.page(code, lints)

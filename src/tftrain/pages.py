@@ -40,9 +40,9 @@ def page(code: str, others: Mapping[str, str] = _NONE) -> str:
     return title + _BLOCK.sub(_indented, written[known]).rstrip()
 
 
-def sections() -> dict[str, str]:
-    """The pages of `codes.md`, Markdown by code."""
-    return {code: body.strip() + "\n" for code, body in _SECTION.findall(_FILE.read_text("utf-8"))}
+def sections(file: Path = _FILE) -> dict[str, str]:
+    """The pages of a file such as `codes.md`, Markdown by code."""
+    return {code: body.strip() + "\n" for code, body in _SECTION.findall(file.read_text("utf-8"))}
 
 
 def _indented(block: re.Match[str]) -> str:

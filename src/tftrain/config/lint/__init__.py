@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 from tftrain.config.lint import callbacks, hidden, metrics, noise, outputs, rows, steps, weights
 from tftrain.config.lint.facts import Facts, facts_of, imbalance
@@ -11,6 +12,7 @@ from tftrain.config.lint.network import Finding, Network, Rule, network
 from tftrain.errors import Problem
 
 __all__ = [
+    "EXAMPLES",
     "RULES",
     "Facts",
     "Finding",
@@ -22,6 +24,7 @@ __all__ = [
     "network",
 ]
 
+EXAMPLES = Path(__file__).with_name("examples.md")
 RULES: tuple[Rule, ...] = tuple(
     sorted(
         (
