@@ -1,17 +1,13 @@
 """YAML text in, a frozen Config out: the only door through which a config comes in."""
 
 from tftrain.config.checks import CALLBACK_PATHS, class_name, monitors
+from tftrain.config.data import ARRAY_SUFFIXES, DATASETS, Arrays, Data, FixedScaling
 from tftrain.config.dump import origins, resolved, with_origins
 from tftrain.config.load import load
 from tftrain.config.losses import Family, by_shapes, family, outputs, outputs_fault, squashing
 from tftrain.config.resolve import Resolved, collect, resolve
 from tftrain.config.schema import (
-    ARRAY_SUFFIXES,
-    DATASETS,
-    Arrays,
     Config,
-    Data,
-    FixedScaling,
     Model,
     Spec,
     Training,

@@ -10,7 +10,8 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from tftrain import files
-from tftrain.config.schema import ARRAY_SUFFIXES, DATASETS, Arrays, Data, Spec, Training
+from tftrain.config.data import ARRAY_SUFFIXES, DATASETS, Arrays, Data
+from tftrain.config.schema import Spec, Training
 from tftrain.config.text import Place
 from tftrain.errors import did_you_mean, listed
 

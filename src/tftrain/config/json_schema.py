@@ -12,9 +12,10 @@ from typing import Any
 
 from tftrain.config import catalog
 from tftrain.config.catalog import Argument, Catalog, Entry
+from tftrain.config.data import ARRAY_SUFFIXES, DATASETS
 from tftrain.config.losses import ACCURACY, BY_SHAPES
 from tftrain.config.resolve import ARGUMENTS, REFUSED, accepted_by, class_of, kinds_in
-from tftrain.config.schema import ARRAY_SUFFIXES, DATASETS, Config
+from tftrain.config.schema import Config
 from tftrain.errors import CODES
 
 Schema = dict[str, Any]

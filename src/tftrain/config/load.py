@@ -11,7 +11,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from tftrain.config import checks, extends, interpolate, override, resolve, text
-from tftrain.config.schema import ARRAY_SUFFIXES, Config, Data, Model, Training
+from tftrain.config.data import ARRAY_SUFFIXES, Data
+from tftrain.config.schema import Config, Model, Training
 from tftrain.config.text import Mapping, Node, Scalar, Source
 from tftrain.errors import ConfigError, Problem, did_you_mean, listed
 

@@ -5,7 +5,6 @@ This is the reference of the config: the descriptions here are what users read.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,8 +14,6 @@ from typing import Annotated, Any, Literal
 from pydantic import (
     BaseModel,
     BeforeValidator,
-    ConfigDict,
-    Discriminator,
     Field,
     PlainSerializer,
     PlainValidator,
@@ -24,10 +21,10 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from tftrain.config.data import Data
+from tftrain.config.forms import Count, Section, as_tuple, one_of, word
 from tftrain.errors import CODES, listed
 
-DATASETS = ("digits", "iris", "wine", "breast_cancer", "diabetes", "linnerud")
-ARRAY_SUFFIXES = (".npz", ".npy")
 LINT_CODES = tuple(code for code in CODES if code.startswith("N"))
 
 
@@ -82,162 +79,11 @@ def _thaw(value: Any) -> Any:
     return [_thaw(item) for item in value] if isinstance(value, tuple) else value
 
 
-def _listed(value: object) -> object:
-    return tuple(value) if isinstance(value, list) else value
-
-
-def _one_of(*names: str) -> Any:
-    """Tells the forms of a union apart by what was written, so that errors speak of one form."""
-
-    def form(value: object) -> str:
-        if isinstance(value, BaseModel | dict | Mapping):
-            return "mapping"
-        return "name" if isinstance(value, str) and "name" in names else names[-1]
-
-    return Discriminator(form)
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(
-        strict=True, extra="forbid", frozen=True, arbitrary_types_allowed=True, allow_inf_nan=False
-    )
-
-
-def _word(*words: str, other: str) -> Any:
-    """One of a few words, where a value of another form would do as well."""
-
-    def check(value: object) -> object:
-        if isinstance(value, str) and value in words:
-            return value
-        form = " or ".join([*(f"`{word}`" for word in words), other])
-        raise PydanticCustomError("word", "expected {form}", {"form": form, "choices": words})
-
-    return BeforeValidator(check)
-
-
-def _label(value: object) -> object:
-    if isinstance(value, bool | int | str) or (isinstance(value, float) and math.isfinite(value)):
-        return value
-    raise PydanticCustomError("word", "expected a label: a text, a number, true or false")
-
-
 KerasObject = Annotated[Spec, PlainValidator(spec_of), PlainSerializer(_thaw)]
-KerasObjects = Annotated[tuple[KerasObject, ...], BeforeValidator(_listed)]
-Label = Annotated[bool | int | float | str, BeforeValidator(_label)]
-Count = Annotated[int, Field(ge=1, lt=2**31)]
+KerasObjects = Annotated[tuple[KerasObject, ...], BeforeValidator(as_tuple)]
 
 
-def _npy_file(value: object) -> object:
-    if isinstance(value, str) and not value.endswith(".npy"):
-        raise PydanticCustomError("word", "expected an .npy file")
-    return value
-
-
-NpyFile = Annotated[str, BeforeValidator(_npy_file)]
-
-
-class Arrays(_Section):
-    """`.npy` files, one an array."""
-
-    x: NpyFile = Field(description="The inputs' file.")
-    y: NpyFile | None = Field(default=None, description="The labels' file.")
-    sample_weight: NpyFile | None = Field(default=None, description="The weights' file.")
-
-
-def _source(value: object) -> str:
-    if isinstance(value, str) and (value.endswith(ARRAY_SUFFIXES) or value in DATASETS):
-        return value
-    form = "an .npz file, .npy files as {x: X.npy, y: y.npy}, or one of " + ", ".join(DATASETS)
-    raise PydanticCustomError("word", "expected {form}", {"form": form, "choices": DATASETS})
-
-
-def _file(value: str) -> str:
-    if value.endswith(ARRAY_SUFFIXES):
-        return value
-    form = "a fraction, an .npz file, or .npy files as {x: X.npy, y: y.npy}"
-    raise PydanticCustomError("word", "expected {form}", {"form": form})
-
-
-Source = Annotated[
-    Annotated[str, BeforeValidator(_source), Tag("name")] | Annotated[Arrays, Tag("mapping")],
-    _one_of("name", "name"),
-]
-Part = Annotated[
-    Annotated[str, BeforeValidator(_file), Tag("name")]
-    | Annotated[Arrays, Tag("mapping")]
-    | Annotated[float, Field(ge=0, lt=1), Tag("number")],
-    _one_of("name", "number"),
-]
-
-
-class Split(_Section):
-    """Which rows train, which watch for overfitting, which are kept for the final score."""
-
-    train: float = Field(gt=0, le=1, description="Fraction of the source's rows.")
-    validation: Part = Field(default=0.0, description="Fraction of the source's rows, or a file.")
-    test: Part = Field(default=0.0, description="Fraction of the source's rows, or a file.")
-
-
-class Rescale(_Section):
-    """`x * scale + offset`, as Keras's Rescaling."""
-
-    scale: float = Field(description="What every input is multiplied by.")
-    offset: float = Field(default=0.0, description="What is added then.")
-
-
-class FixedScaling(_Section):
-    """A rescaling by given numbers."""
-
-    rescale: Rescale = Field(description="The numbers.")
-
-
-Scaling = Annotated[
-    Annotated[
-        Literal["standardize", "rescale"],
-        _word("standardize", "rescale", other="{rescale: {scale: ..., offset: ...}}"),
-        Tag("name"),
-    ]
-    | Annotated[FixedScaling, Tag("mapping")],
-    _one_of("name", "name"),
-]
-
-
-class Data(_Section):
-    """Where the rows come from and how they are split and scaled."""
-
-    source: Source = Field(
-        description="One of scikit-learn's bundled sets (digits, iris, wine, breast_cancer, "
-        "diabetes, linnerud), an .npz file, or .npy files as {x: X.npy, y: y.npy}. "
-        "Paths count from the config's folder."
-    )
-    x: str = Field(default="x", description="The inputs' name inside an .npz file.")
-    y: str = Field(default="y", description="The labels' name inside an .npz file.")
-    sample_weight: str | None = Field(
-        default=None, description="The sample weights' name inside an .npz file."
-    )
-    classes: Annotated[tuple[Label, ...], BeforeValidator(_listed)] | None = Field(
-        default=None,
-        min_length=2,
-        description="The labels to keep, in order: the first becomes class 0.",
-    )
-    one_hot: bool = Field(
-        default=False,
-        description="Labels as rows of 0 and 1, for CategoricalCrossentropy and its kin.",
-    )
-    scaling: Scaling | None = Field(
-        default=None,
-        description="`standardize` (mean 0, deviation 1; each column of a table, the whole of an "
-        "image) or `rescale` (smallest 0, largest 1), learnt on the training rows; or "
-        "`{rescale: {scale: 0.0039, offset: 0}}`. Part of the saved model.",
-    )
-    split: Split = Field(
-        default=Split(train=0.6, validation=0.2, test=0.2),
-        description="Fractions that add up to 1; validation and test may be files. Stratified "
-        "for classes, shuffled by the seed.",
-    )
-
-
-class Model(_Section):
+class Model(Section):
     """The network: a `keras.Sequential`; the input's shape is known from the data."""
 
     layers: KerasObjects = Field(min_length=1, description="Keras layers, first to last.")
@@ -246,20 +92,20 @@ class Model(_Section):
 ClassWeight = Annotated[
     Annotated[
         Literal["balanced"],
-        _word("balanced", other="a mapping of classes to their weights"),
+        word("balanced", other="a mapping of classes to their weights"),
         Tag("name"),
     ]
     | Annotated[dict[str, Annotated[float, Field(ge=0)]], Tag("mapping")],
-    _one_of("name", "name"),
+    one_of("name", "name"),
 ]
 BatchSize = Annotated[
-    Annotated[Literal["full"], _word("full", other="a whole number"), Tag("name")]
+    Annotated[Literal["full"], word("full", other="a whole number"), Tag("name")]
     | Annotated[Count, Tag("number")],
-    _one_of("name", "number"),
+    one_of("name", "number"),
 ]
 
 
-class Training(_Section):
+class Training(Section):
     """How the network is trained."""
 
     loss: KerasObject = Field(description="A Keras loss.")
@@ -328,15 +174,15 @@ def _lint_code(value: object) -> object:
     raise PydanticCustomError("word", "expected {form}", {"form": form, "choices": LINT_CODES})
 
 
-class Lint(_Section):
+class Lint(Section):
     """Which rules of thumb this config breaks on purpose."""
 
     ignore: Annotated[
-        tuple[Annotated[str, BeforeValidator(_lint_code)], ...], BeforeValidator(_listed)
+        tuple[Annotated[str, BeforeValidator(_lint_code)], ...], BeforeValidator(as_tuple)
     ] = Field(default=(), description="Codes of the lint's rules that are not to be told.")
 
 
-class Config(_Section):
+class Config(Section):
     """A whole config, valid in itself."""
 
     extends: str | None = Field(

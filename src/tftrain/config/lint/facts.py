@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tftrain.config.checks import class_name
-from tftrain.config.schema import Data, FixedScaling
+from tftrain.config.data import Data, FixedScaling
 
 _DEVIATION = 1.0
 
