@@ -206,10 +206,11 @@ def evaluate(
     """Evaluate a finished run on its test split, or on other data."""
     from tftrain import files, runs, terminal
     from tftrain import require as requirement
+    from tftrain.config import TABLE_SUFFIXES
 
     folder, summary = runs.find(runs_dir, run)
     if data is not None:
-        files.require_kind(Path(data), (".npz",))
+        files.require_kind(Path(data), (".npz", *TABLE_SUFFIXES))
     part = "data" if data else split
     names = [name for values in summary["metrics"].values() for name in values]
     known = dict.fromkeys(f"val_{name}" if part == "validation" else name for name in names)
@@ -236,9 +237,10 @@ def predict(
 ) -> None:
     """Write predictions for new rows: row number, class and probability, or the number."""
     from tftrain import files, runs
+    from tftrain.config import SUFFIXES
 
     folder, summary = runs.find(runs_dir, run)
-    files.require_kind(Path(data), (".npz", ".npy"))
+    files.require_kind(Path(data), SUFFIXES)
     runs.require_output(output, Path(data), (".csv", ".npz"))
     from tftrain import evaluate as job
 

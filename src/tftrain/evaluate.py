@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from tftrain import config, data, files, model, runs
 from tftrain.backend import start
 from tftrain.config import Config, Source, outputs, squashing
-from tftrain.data import Encoding, Form, Part, Scaling, Splits
+from tftrain.data import Encoding, Form, Part, Preparation, Splits
 from tftrain.errors import DataError, Mark, Problem, RunError, did_you_mean
 from tftrain.training import Engine, Logs, Refused
 
@@ -32,7 +32,7 @@ class Trained:
         config: the values that were in force.
         source: where they stand in `config.resolved.yaml`.
         form: the shapes of inputs and labels, and the classes.
-        scaling: what inputs go through.
+        preparation: what rows go through, and outputs.
         engine: holds the network with the kept weights.
     """
 
@@ -41,7 +41,7 @@ class Trained:
     config: Config
     source: Source
     form: Form
-    scaling: Scaling
+    preparation: Preparation
     engine: Engine
 
     def splits(self) -> Splits:
@@ -59,16 +59,16 @@ class Trained:
     def part(self, file: str) -> Part:
         """The rows of another file, prepared as the training rows were."""
         encoding = Encoding(self.form.classes, self.config.data.one_hot)
-        part = data.load_part(self.config, file, encoding, self.scaling)
+        part = data.load_part(self.config, file, encoding, self.preparation)
         self._require(file, "x", part.shape, self.form.inputs)
         self._require(file, "y", part.labels.shape[1:], self.form.labels)
         return part
 
-    def inputs(self, file: str) -> Part:
-        """The rows of a file without regard to labels."""
-        part = data.load_inputs(self.config, file, self.scaling)
-        self._require(file, "x", part.shape, self.form.inputs)
-        return part
+    def blocks(self, file: str) -> Iterator[Part]:
+        """The rows of a file without regard to labels, a part at a time."""
+        for part in data.blocks(self.config, file, self.preparation):
+            self._require(file, "x", part.shape, self.form.inputs)
+            yield part
 
     def _require(self, file: str, name: str, got: tuple[int, ...], wanted: tuple[int, ...]) -> None:
         if got != wanted:
@@ -87,11 +87,19 @@ def load(folder: Path, summary: Mapping[str, Any]) -> Trained:
     """
     settings, source = config.load(folder / runs.RESOLVED)
     arrays = files.read_arrays(folder / runs.WEIGHTS)
+    preparation = data.preparation_of(
+        {
+            name.removeprefix(_PREPARATION): array
+            for name, array in arrays.items()
+            if name.startswith(_PREPARATION)
+        }
+    )
     classes = summary.get("classes")
     form = Form(
         tuple(summary["inputs"]),
         tuple(summary["labels"]),
         None if classes is None else tuple(classes),
+        preparation.target,
     )
     start(settings.seed, settings.training.threads or 1)
     network = model.build(settings, source, form)
@@ -99,18 +107,13 @@ def load(folder: Path, summary: Mapping[str, Any]) -> Trained:
     misfit = model.set_weights_by_name(network, weights)
     if misfit:
         raise RunError(Problem(Mark(str(folder / runs.WEIGHTS)), "R002", misfit))
-    prepared = {
-        name.removeprefix(_PREPARATION): array
-        for name, array in arrays.items()
-        if name.startswith(_PREPARATION)
-    }
     engine = engine_of(network, settings, summary["rows"]["train"])
-    return Trained(folder, summary, settings, source, form, data.scaling_of(prepared), engine)
+    return Trained(folder, summary, settings, source, form, preparation, engine)
 
 
-def arrays_of(network: Any, scaling: Scaling) -> dict[str, NDArray[Any]]:
-    """What `weights.npz` holds: the network's weights and the preparation's numbers."""
-    prepared = {_PREPARATION + name: array for name, array in scaling.arrays().items()}
+def arrays_of(network: Any, preparation: Preparation) -> dict[str, NDArray[Any]]:
+    """What `weights.npz` holds: the network's weights and what was learnt of preparing rows."""
+    prepared = {_PREPARATION + name: array for name, array in preparation.arrays().items()}
     return model.weights_by_name(network) | prepared
 
 
@@ -164,12 +167,19 @@ def predict(trained: Trained, file: str, output: Path) -> int:
     Returns:
         How many rows there were.
     """
-    part = trained.inputs(file)
-    blocks = (_columns(trained, out) for out in trained.engine.predict(part))
+    rows = 0
+
+    def predicted() -> Iterator[dict[str, NDArray[Any]]]:
+        nonlocal rows
+        for part in trained.blocks(file):
+            for out in trained.engine.predict(part):
+                rows += len(out)
+                yield _columns(trained, out)
+
     write = _write_npz if output.suffix.lower() == ".npz" else _write_csv
     with _named(file):
-        files.fill(output, lambda path: write(path, blocks))
-    return len(part)
+        files.fill(output, lambda path: write(path, predicted()))
+    return rows
 
 
 @contextmanager
@@ -184,6 +194,8 @@ def _named(file: str) -> Iterator[None]:
 def _columns(trained: Trained, out: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
     """A block of outputs as columns by name."""
     classes, loss = trained.form.classes, trained.config.training.loss
+    if trained.form.target is not None:
+        out = trained.form.target.restore(out)
     flat = out.reshape(len(out), -1)
     two = 2  # classes, which one output can tell apart
     if classes is None or flat.shape[1] not in (

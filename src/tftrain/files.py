@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import glob
 import hashlib
 import io
 import os
@@ -60,13 +61,20 @@ def is_folder(path: Path) -> bool:
     return os.path.isdir(path)  # noqa: PTH112 - Path.is_dir raises for such
 
 
+def matching(name: str) -> list[str]:
+    """The files that a path names, in order: itself, or what fits a pattern with `*` or `?`."""
+    if os.path.lexists(name):
+        return [name]
+    return sorted(glob.glob(name, recursive=True))  # noqa: PTH207 - of an absolute path, a text
+
+
 def require_kind(path: Path, suffixes: Collection[str]) -> None:
     """Sees that a file's name has one of some endings.
 
     Raises:
         RunError: when it hasn't.
     """
-    if path.suffix.lower() not in suffixes:
+    if not path.name.lower().endswith(tuple(suffixes)):
         message = f"expected a {' or '.join(suffixes)} file"
         raise RunError(Problem(Mark(str(path)), "R003", message))
 

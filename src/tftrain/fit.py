@@ -82,7 +82,7 @@ def fit(asked: Asked, progress: Progress) -> Run:
     with stopping.deferred():
         run = _open_run(asked, engine.network, git, backend.versions())
         job = _job(asked, engine, run, progress)
-        if constant := asked.splits.scaling.constant:
+        if constant := asked.splits.preparation.scaling.constant:
             progress.say(f"columns that hold one value only become 0: {constant}")
         with _closing(run, job, asked.splits):
             _work(asked, job, run, progress, clock)
@@ -179,11 +179,11 @@ def _told(asked: Asked) -> Iterator[None]:
 
 
 def _save(asked: Asked, job: Job, run: Run) -> None:
-    from tftrain import model
+    from tftrain import exported
 
     network = job.engine.network
     _write_weights(run, network, asked.splits)
-    others = model.exportable(network, asked.config, asked.splits.scaling)
+    others = exported.exportable(network, asked.config, asked.splits.preparation)
     files.require_space(run.folder, 2 * sum(weight.nbytes for weight in network.get_weights()))
     files.fill(run.folder / runs.MODEL, others.save)
 
@@ -262,7 +262,7 @@ def _describe(
 def _write_weights(run: Run, network: Any, splits: Splits) -> None:
     from tftrain import evaluate
 
-    files.write_arrays(run.folder / runs.WEIGHTS, evaluate.arrays_of(network, splits.scaling))
+    files.write_arrays(run.folder / runs.WEIGHTS, evaluate.arrays_of(network, splits.preparation))
 
 
 def _row(epoch: Epoch) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -21,9 +22,9 @@ from tftrain.config import (
     outputs_fault,
     resolve,
     snake_case,
-    squashing,
 )
-from tftrain.data import Form, Scaling
+from tftrain.data import Form
+from tftrain.data.target import TargetScaling
 from tftrain.errors import ConfigError, Problem, first_line
 from tftrain.objects import build as made
 from tftrain.objects import make
@@ -60,6 +61,9 @@ def build(config: Config, source: Source, form: Form) -> Any:
     network = _assemble(layers, form.inputs, source)
     _check_output(config, source, network.output_shape[1:], form)
     metrics = _metrics(config, source, problems, (network.output_shape, (None, *form.labels)))
+    if form.target is not None:
+        for metric in itertools.chain.from_iterable(metrics.values()):
+            _in_units(metric, form.target)
     try:
         network.compile(optimizer=optimizer, loss=loss, jit_compile=False, **metrics)
         network.optimizer.build(network.trainable_variables)
@@ -68,25 +72,6 @@ def build(config: Config, source: Source, form: Form) -> Any:
         raise ConfigError(source.problem(("training", "optimizer"), "K004", message)) from None
     _try(network, metrics, config, source, form)
     return network
-
-
-def exportable(network: Any, config: Config, scaling: Scaling) -> Any:
-    """The network for others: raw inputs in, predictions (no logits) out.
-
-    Args:
-        network: the trained network.
-        config: whose loss says whether its outputs are logits.
-        scaling: the preparation, which becomes the first layer.
-
-    Returns:
-        A `keras.Sequential` that shares the network's layers. It needs nothing of tftrain, but for
-        an activation with arguments that Keras itself can't save.
-    """
-    layers = [keras.Input(network.input_shape[1:]), *_preparation(scaling), *network.layers]
-    loss = config.training.loss
-    if outputs(loss) == "logits":
-        layers.append(keras.layers.Activation(squashing(loss, network.output_shape[-1])))
-    return keras.Sequential(layers, name=config.name)
 
 
 def weights_by_name(network: Any) -> dict[str, Any]:
@@ -204,6 +189,22 @@ def _accuracy(config: Config, name: str, output: Shape, labels: Shape) -> Any:
     return keras.metrics.CategoricalAccuracy(name=name)
 
 
+def _in_units(metric: Any, target: TargetScaling) -> None:
+    """Lets a metric see targets and outputs in the target's own units."""
+    update = metric.update_state
+
+    def restored(y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        return update(_restore(y_true, target), _restore(y_pred, target), sample_weight)
+
+    metric.update_state = restored
+
+
+def _restore(numbers: Any, target: TargetScaling) -> Any:
+    """`TargetScaling.restore`, in a graph."""
+    numbers = tf.cast(numbers, "float32") * target.deviation + target.mean
+    return tf.exp(numbers) - 1 if target.log else numbers
+
+
 def _check_output(config: Config, source: Source, output: Shape, form: Form) -> None:
     """Outputs and labels of shapes that mean the same: Keras stretches one over the other."""
     classes = len(form.classes or ())
@@ -250,13 +251,3 @@ def _try(
         raise ConfigError(problems)
     network.test_step((inputs, labels))
     network.reset_metrics()
-
-
-def _preparation(scaling: Scaling) -> list[Any]:
-    if scaling.first is None or scaling.second is None:
-        return []
-    if scaling.kind == "rescale":
-        return [keras.layers.Rescaling(scaling.second.tolist(), scaling.first.tolist())]
-    axis = -1 if scaling.first.ndim else None
-    numbers = {"mean": scaling.first, "variance": scaling.second}
-    return [keras.layers.Normalization(axis=axis, **numbers)]

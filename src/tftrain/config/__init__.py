@@ -1,7 +1,17 @@
 """YAML text in, a frozen Config out: the only door through which a config comes in."""
 
 from tftrain.config.checks import CALLBACK_PATHS, class_name, monitors
-from tftrain.config.data import ARRAY_SUFFIXES, DATASETS, Arrays, Data, FixedScaling
+from tftrain.config.columns import Category, Column, Number, Series, Text
+from tftrain.config.data import (
+    ARRAY_SUFFIXES,
+    DATASETS,
+    SUFFIXES,
+    TABLE_SUFFIXES,
+    Arrays,
+    Data,
+    FixedScaling,
+    kind_of,
+)
 from tftrain.config.dump import origins, resolved, with_origins
 from tftrain.config.load import load
 from tftrain.config.losses import Family, by_shapes, family, outputs, outputs_fault, squashing
@@ -20,21 +30,29 @@ __all__ = [
     "ARRAY_SUFFIXES",
     "CALLBACK_PATHS",
     "DATASETS",
+    "SUFFIXES",
+    "TABLE_SUFFIXES",
     "Arrays",
+    "Category",
+    "Column",
     "Config",
     "Data",
     "Family",
     "FixedScaling",
     "Model",
+    "Number",
     "Place",
     "Resolved",
+    "Series",
     "Source",
     "Spec",
+    "Text",
     "Training",
     "by_shapes",
     "class_name",
     "collect",
     "family",
+    "kind_of",
     "load",
     "monitors",
     "origins",

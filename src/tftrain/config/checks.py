@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-import os
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from tftrain import files
-from tftrain.config.data import ARRAY_SUFFIXES, DATASETS, Arrays, Data
+from tftrain.config.data import DATASETS, SUFFIXES, Arrays, Data, kind_of
 from tftrain.config.schema import Spec, Training
 from tftrain.config.text import Place
 from tftrain.errors import did_you_mean, listed
@@ -19,6 +19,22 @@ CALLBACK_PATHS = ("filepath", "filename", "log_dir", "backup_dir", "directory")
 _METRIC = re.compile(r"(?!val_)[A-Za-z_]\w*")
 _COLUMNS = ("epoch", "learning_rate", "seconds")  # of metrics.csv
 Fault = tuple[Place, str, str]
+_KEYS_OF: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "table": (
+            "query",
+            "target",
+            "columns",
+            "group",
+            "time",
+            "series",
+            "missing",
+            "encoding",
+        ),
+        "images": ("size", "channels", "on_error"),
+    }
+)
+_WORDS_FOR = {"table": "tables", "images": "images"}
 
 
 def faults(data: Data | None, training: Training | None) -> Iterator[Fault]:
@@ -31,6 +47,7 @@ def faults(data: Data | None, training: Training | None) -> Iterator[Fault]:
     if data:
         yield from _split(data)
         yield from _names_in_npz(data)
+        yield from _of_the_source(data)
     if training:
         yield from _metrics(training)
         yield from _callback_paths(training)
@@ -58,8 +75,8 @@ def data_files(data: Data) -> Iterator[Fault]:
     for place, given in named.items():
         written = given.model_dump().values() if isinstance(given, Arrays) else [given]
         for file in written:
-            if isinstance(file, str) and file not in DATASETS and not os.path.lexists(file):
-                near = files.beside(Path(file), ARRAY_SUFFIXES)
+            if isinstance(file, str) and file not in DATASETS and not files.matching(file):
+                near = files.beside(Path(file), SUFFIXES)
                 yield ("data", *place), "D001", f"{file}: no such file{near}"
 
 
@@ -68,13 +85,41 @@ def _names_in_npz(data: Data) -> Iterator[Fault]:
     files = (data.source, data.split.validation, data.split.test)
     if any(isinstance(file, str) and file.endswith(".npz") for file in files):
         return
-    for key in ("x", "y", "sample_weight"):
+    for key in ("x", "y", *(("sample_weight",) if kind_of(data.source) != "table" else ())):
         if getattr(data, key) != Data.model_fields[key].default:
             yield (
                 ("data", key),
                 "C024",
                 f"`data.{key}` names an array in an .npz file: there is none",
             )
+
+
+def _of_the_source(data: Data) -> Iterator[Fault]:
+    """Keys that mean nothing for the kind of source there is, and keys that this kind needs."""
+    kind = kind_of(data.source)
+    for meant, keys in _KEYS_OF.items():
+        for key in keys if kind != meant else ():
+            if getattr(data, key) != Data.model_fields[key].default and not (
+                key in _KEYS_OF["images"] and _holds_images(data)
+            ):
+                yield ("data", key), "C025", f"`data.{key}` is for {_WORDS_FOR[meant]}"
+    if kind == "table" and data.target is None and data.series is None:
+        yield ("data",), "C011", "`data.target` is missing: the column to predict"
+    if kind == "table" and data.scaling is not None and data.series is None:
+        message = "`data.scaling` is for arrays and images: a column's is in `data.columns`"
+        yield ("data", "scaling"), "C025", message
+    if data.positive is not None and data.classes is not None:
+        yield ("data", "positive"), "C025", "`data.classes` says it too: its last is class 1"
+    if data.group is not None and data.time is not None:
+        yield (
+            ("data", "group"),
+            "C025",
+            "`data.time` splits by order: groups can't be kept together",
+        )
+
+
+def _holds_images(data: Data) -> bool:
+    return any(column.kind == "image" for column in data.columns.values())
 
 
 def _metrics(training: Training) -> Iterator[Fault]:

@@ -6,15 +6,31 @@ This is the reference of the section: the descriptions here are what users read.
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, Tag
 from pydantic_core import PydanticCustomError
 
-from tftrain.config.forms import Section, as_tuple, one_of, word
+from tftrain.config.columns import Column, Series
+from tftrain.config.forms import Count, Section, as_tuple, one_of, word
 
 DATASETS = ("digits", "iris", "wine", "breast_cancer", "diabetes", "linnerud")
 ARRAY_SUFFIXES = (".npz", ".npy")
+TABLE_SUFFIXES = tuple(
+    ending + packed
+    for ending, packings in {
+        **dict.fromkeys((".csv", ".tsv", ".txt", ".jsonl", ".ndjson"), ("", ".gz")),
+        ".parquet": ("",),
+    }.items()
+    for packed in packings
+)
+SUFFIXES = (*ARRAY_SUFFIXES, *TABLE_SUFFIXES)
+SourceKind = Literal["bundled", "arrays", "table", "images"]
+_SOURCES = (
+    "a table (.csv, .tsv, .txt, .jsonl, .parquet), a folder of images, an .npz file, .npy files as "
+    "{x: X.npy, y: y.npy}"
+)
 
 
 def _label(value: object) -> object:
@@ -43,18 +59,31 @@ class Arrays(Section):
     sample_weight: NpyFile | None = Field(default=None, description="The weights' file.")
 
 
+def kind_of(source: str | Arrays) -> SourceKind:
+    """What a source is, by its name."""
+    if isinstance(source, Arrays) or source.endswith(ARRAY_SUFFIXES):
+        return "arrays"
+    if source in DATASETS:
+        return "bundled"
+    return "table" if source.lower().endswith(TABLE_SUFFIXES) else "images"
+
+
 def _source(value: object) -> str:
-    if isinstance(value, str) and (value.endswith(ARRAY_SUFFIXES) or value in DATASETS):
+    if isinstance(value, str) and (value in DATASETS or _is_path(value)):
         return value
-    form = "an .npz file, .npy files as {x: X.npy, y: y.npy}, or one of " + ", ".join(DATASETS)
+    form = f"{_SOURCES}, or one of {', '.join(DATASETS)}"
     raise PydanticCustomError("word", "expected {form}", {"form": form, "choices": DATASETS})
 
 
 def _file(value: str) -> str:
-    if value.endswith(ARRAY_SUFFIXES):
+    if _is_path(value):
         return value
-    form = "a fraction, an .npz file, or .npy files as {x: X.npy, y: y.npy}"
-    raise PydanticCustomError("word", "expected {form}", {"form": form})
+    raise PydanticCustomError("word", "expected {form}", {"form": f"a fraction, {_SOURCES}"})
+
+
+def _is_path(value: str) -> bool:
+    """A file of a kind that is read, or the absolute path that `load` makes of a folder's."""
+    return value.lower().endswith(SUFFIXES) or Path(value).is_absolute()
 
 
 Source = Annotated[
@@ -92,8 +121,8 @@ class FixedScaling(Section):
 
 Scaling = Annotated[
     Annotated[
-        Literal["standardize", "rescale"],
-        word("standardize", "rescale", other="{rescale: {scale: ..., offset: ...}}"),
+        Literal["standardize", "rescale", "none"],
+        word("standardize", "rescale", "none", other="{rescale: {scale: ..., offset: ...}}"),
         Tag("name"),
     ]
     | Annotated[FixedScaling, Tag("mapping")],
@@ -105,14 +134,58 @@ class Data(Section):
     """Where the rows come from and how they are split and scaled."""
 
     source: Source = Field(
-        description="One of scikit-learn's bundled sets (digits, iris, wine, breast_cancer, "
-        "diabetes, linnerud), an .npz file, or .npy files as {x: X.npy, y: y.npy}. "
-        "Paths count from the config's folder."
+        description="A table (CSV, TSV, JSON lines, Parquet; a pattern such as `part-*.csv` names "
+        "several files), a folder with a sub-folder of images for each class, an .npz file, .npy "
+        "files as {x: X.npy, y: y.npy}, or one of scikit-learn's bundled sets (digits, iris, wine, "
+        "breast_cancer, diabetes, linnerud). Paths count from the config's folder."
+    )
+    query: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Tables: a SELECT in SQL over the table `data`, whose result is used instead.",
+    )
+    target: str | None = Field(default=None, description="Tables: the column to predict.")
+    positive: Label | None = Field(
+        default=None, description="The label of two that is class 1: what is looked for."
+    )
+    columns: dict[str, Column] = Field(
+        default={},
+        description="Tables: what a column is, where it isn't what it looks like: number, "
+        "category, boolean, text, date, image, id or drop; or with options, as "
+        "{number: {impute: mean}}.",
+    )
+    group: str | None = Field(
+        default=None,
+        description="Tables: rows of the same value in this column go to the same part.",
+    )
+    time: str | None = Field(
+        default=None,
+        description="Tables: split in the order of this column: the earliest rows train.",
+    )
+    series: Series | None = Field(
+        default=None, description="Tables: windows over a column instead of its rows."
+    )
+    missing: Annotated[tuple[str, ...], BeforeValidator(as_tuple)] = Field(
+        default=(), description="Tables: texts that mean a missing cell, besides an empty one."
+    )
+    encoding: Literal["utf-8", "latin-1", "utf-16"] = Field(
+        default="utf-8", description="CSV files: how characters are written."
+    )
+    size: Annotated[tuple[Count, Count], BeforeValidator(as_tuple)] | None = Field(
+        default=None, description="Images: rows and columns of pixels that all are made to have."
+    )
+    channels: Literal[1, 3, 4] | None = Field(
+        default=None,
+        description="Images: 1 for grey, 3 for colours, 4 with transparency; 1 if all are grey.",
+    )
+    on_error: Literal["error", "skip"] = Field(
+        default="error", description="Images: `skip` leaves out what can't be read, and says so."
     )
     x: str = Field(default="x", description="The inputs' name inside an .npz file.")
     y: str = Field(default="y", description="The labels' name inside an .npz file.")
     sample_weight: str | None = Field(
-        default=None, description="The sample weights' name inside an .npz file."
+        default=None,
+        description="The sample weights' name inside an .npz file, or their column in a table.",
     )
     classes: Annotated[tuple[Label, ...], BeforeValidator(as_tuple)] | None = Field(
         default=None,
@@ -123,11 +196,17 @@ class Data(Section):
         default=False,
         description="Labels as rows of 0 and 1, for CategoricalCrossentropy and its kin.",
     )
+    target_scaling: Literal["standardize", "log"] | None = Field(
+        default=None,
+        description="Targets that are numbers: learnt with mean 0 and deviation 1, `log` after "
+        "log(1 + y). Metrics and predictions are in the target's own units.",
+    )
     scaling: Scaling | None = Field(
         default=None,
-        description="`standardize` (mean 0, deviation 1; each column of a table, the whole of an "
-        "image) or `rescale` (smallest 0, largest 1), learnt on the training rows; or "
-        "`{rescale: {scale: 0.0039, offset: 0}}`. Part of the saved model.",
+        description="Arrays and images: `standardize` (mean 0, deviation 1; each column by itself, "
+        "the whole of an image) or `rescale` (smallest 0, largest 1), learnt on the training "
+        "rows; or `{rescale: {scale: 0.0039, offset: 0}}`; or `none`. Images are divided by 255 "
+        "and arrays stay as they are if not given. Part of the saved model.",
     )
     split: Split = Field(
         default=Split(train=0.6, validation=0.2, test=0.2),

@@ -10,8 +10,9 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from tftrain import files
 from tftrain.config import checks, extends, interpolate, override, resolve, text
-from tftrain.config.data import ARRAY_SUFFIXES, Data
+from tftrain.config.data import DATASETS, SUFFIXES, Data
 from tftrain.config.schema import Config, Model, Training
 from tftrain.config.text import Mapping, Node, Scalar, Source
 from tftrain.errors import ConfigError, Problem, did_you_mean, listed
@@ -177,9 +178,12 @@ def _make_absolute(root: Mapping) -> None:
             node = holder.items.get(key)
             written = list(node.items.values()) if isinstance(node, Mapping) else [node]
             for file in written:
-                if isinstance(file, Scalar) and str(file.value).endswith(ARRAY_SUFFIXES):
-                    base = Path() if file.mark.line is None else Path(file.mark.source).parent
-                    file.value = str((base / str(file.value)).absolute())
+                if not isinstance(file, Scalar) or file.value in DATASETS:
+                    continue
+                base = Path() if file.mark.line is None else Path(file.mark.source).parent
+                path = base / str(file.value)
+                if path.name.lower().endswith(SUFFIXES) or files.is_folder(path):
+                    file.value = str(path.absolute())
 
 
 def _problem(source: Source, detail: ErrorDetails) -> Problem:

@@ -11,15 +11,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tftrain.config import Arrays, Config, FixedScaling, Source, family
-from tftrain.data import arrays, labels, scaling
-from tftrain.data.arrays import Raw
+from tftrain.config import Arrays, Config, FixedScaling, Source, family, kind_of
+from tftrain.data import arrays, labels, learn, scaling, table, tabular, target
 from tftrain.data.facts import facts
 from tftrain.data.labels import Encoding, Labels
+from tftrain.data.preparation import Preparation
+from tftrain.data.preparation import from_arrays as preparation_of
+from tftrain.data.raw import Raw
 from tftrain.data.scaling import Scaling
-from tftrain.data.scaling import from_arrays as scaling_of
-from tftrain.data.split import split
+from tftrain.data.split import split, split_groups, split_in_order
 from tftrain.data.splits import Form, Part, Splits, gather
+from tftrain.data.target import TargetScaling
 from tftrain.errors import DataError, Mark, Problem, listed
 
 __all__ = [
@@ -27,13 +29,13 @@ __all__ = [
     "Encoding",
     "Form",
     "Part",
-    "Scaling",
+    "Preparation",
     "Splits",
+    "blocks",
     "facts",
     "load",
-    "load_inputs",
     "load_part",
-    "scaling_of",
+    "preparation_of",
 ]
 
 SMOKE_ROWS = 256
@@ -44,7 +46,7 @@ def load(config: Config, source: Source) -> Splits:
     """All the rows of a job.
 
     Args:
-        config: names the source and says how to split, label and scale it.
+        config: names the source and says how to split, label and prepare it.
         source: for the place of a fault.
 
     Raises:
@@ -53,12 +55,14 @@ def load(config: Config, source: Source) -> Splits:
     raws = _read(config, source)
     raw = raws.pop("source")
     labelled = labels.learn(_labels(raw, config), raw.names, config, source)
-    rows = _split_rows(config, labelled, source)
-    scale = _scaling(config, raw, labelled.rows[rows["train"]])
-    parts = {name: _part(raw, labelled, chosen, scale) for name, chosen in rows.items()}
+    rows = _split_rows(config, raw, labelled, source)
+    preparation = _learn(config, raw, labelled, rows["train"], source)
+    raw = _prepared(raw, preparation)
+    labelled = _scaled(labelled, preparation)
+    parts = {name: _part(raw, labelled, chosen, preparation) for name, chosen in rows.items()}
     for name, other in raws.items():
         with _named_in(source, ("data", "split", name)):
-            parts[name] = _other_part(config, other, labelled.encoding, scale)
+            parts[name] = _other_part(config, other, labelled.encoding, preparation)
             _same_shape(parts["train"], parts[name], other)
     weights = labels.class_weights(_of(labelled, rows["train"]), config, source)
     train = parts["train"]
@@ -70,34 +74,39 @@ def load(config: Config, source: Source) -> Splits:
         weighted=weighted,
         validation=parts.get("validation"),
         test=parts.get("test"),
-        form=Form(train.shape, train.labels.shape[1:], labelled.encoding.classes),
-        scaling=scale,
+        form=Form(
+            train.shape, train.labels.shape[1:], labelled.encoding.classes, preparation.target
+        ),
+        preparation=preparation,
         fingerprint=_fingerprint(parts.values()),
     )
 
 
-def load_part(config: Config, file: str | Arrays, encoding: Encoding, scale: Scaling) -> Part:
-    """The rows of another file, labelled and scaled as the training rows were.
+def load_part(
+    config: Config, file: str | Arrays, encoding: Encoding, preparation: Preparation
+) -> Part:
+    """The rows of another file, labelled and prepared as the training rows were.
 
     Raises:
         DataError: as `load`, and for labels that the training rows don't have.
     """
-    return _other_part(config, arrays.read(file, config.data), encoding, scale)
+    return _other_part(config, _open(config, file, preparation), encoding, preparation)
 
 
-def _other_part(config: Config, raw: Raw, encoding: Encoding, scale: Scaling) -> Part:
+def _other_part(config: Config, raw: Raw, encoding: Encoding, preparation: Preparation) -> Part:
     mark = Mark(raw.source)
     written = _labels(raw, config)
     flat = written.reshape(-1) if written.shape[1:] == (1,) else written
+    raw = _prepared(raw, preparation)
     if encoding.classes is None or flat.ndim > 1:
-        if flat.dtype.kind in "US":
+        if flat.dtype.kind in "US" or raw.names is not None:
             message = f"y: expected numbers, as the training rows have, got {flat.dtype}"
             raise DataError(Problem(mark, "D006", message))
         if fault := labels.no_probability(flat, family(config.training.loss)):
             raise DataError(Problem(mark, "D006", f"y: {fault}"))
         everything = np.arange(len(flat))
-        values = flat.astype(np.float32)
-        return Part(raw.inputs, values, _weights(raw, everything), everything, scale)
+        numbers = labels.Labels(flat.astype(np.float32), everything, everything, encoding)
+        return _part(raw, _scaled(numbers, preparation), everything, preparation)
     texts = labels.as_texts(flat, raw.names)
     labelled = labels.apply(texts, encoding)
     if config.data.classes is None and len(labelled.rows) < len(flat):
@@ -107,18 +116,38 @@ def _other_part(config: Config, raw: Raw, encoding: Encoding, scale: Scaling) ->
         raise DataError(Problem(mark, "D006", message))
     if not len(labelled.rows):
         raise DataError(Problem(mark, "D007", f"no row is of {listed(encoding.classes)}"))
-    return _part(raw, labelled, np.arange(len(labelled.rows)), scale)
+    return _part(raw, labelled, np.arange(len(labelled.rows)), preparation)
 
 
-def load_inputs(config: Config, file: str, scale: Scaling) -> Part:
-    """The rows of a file without regard to labels, for prediction."""
-    raw = arrays.read(file, config.data, labelled=False)
+def blocks(config: Config, file: str, preparation: Preparation) -> Iterator[Part]:
+    """The rows of a file without regard to labels, for prediction, a part at a time."""
+    raw = _open(config, file, preparation, labelled=False)
+    if raw.table is None or preparation.columns is None:
+        yield _unlabelled(raw, preparation)
+        return
+    table.require_columns(raw.table, preparation.columns.names())
+    for block in preparation.columns.blocks(raw.table):
+        yield _unlabelled(replace(raw, inputs=block), preparation)
+
+
+def _unlabelled(raw: Raw, preparation: Preparation) -> Part:
     rows = np.arange(len(raw.inputs))
-    return Part(raw.inputs, np.zeros(len(rows), np.float32), None, rows, scale)
+    labels_ = np.zeros(len(rows), np.float32)
+    return Part(raw.inputs, labels_, None, rows, preparation.scaling)
+
+
+def _open(
+    config: Config, file: str | Arrays, preparation: Preparation, *, labelled: bool = True
+) -> Raw:
+    """Another source than the one that was learnt from."""
+    if isinstance(file, Arrays) or kind_of(file) != "table":
+        return arrays.read(file, config.data, labelled=labelled)
+    types = preparation.columns.types if preparation.columns else {}
+    return tabular.raw(table.read(file, config.data, types), config.data, labelled=labelled)
 
 
 def _read(config: Config, source: Source) -> dict[str, Raw]:
-    """The arrays of every file that the config names, by its key."""
+    """The rows of every file that the config names, by its key."""
     split = config.data.split
     files: dict[tuple[str, ...], str | Arrays] = {("data", "source"): config.data.source}
     for name, part in (("validation", split.validation), ("test", split.test)):
@@ -129,13 +158,22 @@ def _read(config: Config, source: Source) -> dict[str, Raw]:
     for path, file in files.items():
         try:
             with _named_in(source, path):
-                raws[path[-1]] = arrays.read(file, config.data)
+                raws[path[-1]] = _first(config, file, source)
                 _labels(raws[path[-1]], config)
         except DataError as error:
             problems += error.problems
     if problems:
         raise DataError(problems)
     return raws
+
+
+def _first(config: Config, file: str | Arrays, source: Source) -> Raw:
+    """A source that is learnt from, or split with one that is."""
+    if isinstance(file, Arrays) or kind_of(file) != "table":
+        return arrays.read(file, config.data)
+    opened = table.read(file, config.data)
+    tabular.check_names(opened, config.data, source)
+    return tabular.raw(opened, config.data)
 
 
 @contextlib.contextmanager
@@ -152,6 +190,9 @@ def _named_in(source: Source, path: tuple[str, ...]) -> Iterator[None]:
 
 def _labels(raw: Raw, config: Config) -> NDArray[Any]:
     if raw.labels is None:
+        if raw.table is not None:
+            message = f"no labels: expected a column called `{config.data.target}`"
+            raise DataError(Problem(Mark(raw.source), "D003", message))
         message = f"no labels: expected an array called `{config.data.y}`"
         if raw.source.endswith(".npy"):
             message = "no labels: name their file too, as {x: X.npy, y: y.npy}"
@@ -159,14 +200,24 @@ def _labels(raw: Raw, config: Config) -> NDArray[Any]:
     return raw.labels
 
 
-def _split_rows(config: Config, labelled: Labels, source: Source) -> dict[str, NDArray[np.int64]]:
+def _split_rows(
+    config: Config, raw: Raw, labelled: Labels, source: Source
+) -> dict[str, NDArray[np.int64]]:
     """For each part that is a fraction, places in the labelled rows."""
     asked = config.data.split
     fractions = {"train": asked.train, "validation": asked.validation, "test": asked.test}
     shares = {
         name: part for name, part in fractions.items() if isinstance(part, float) and part > 0
     }
-    pieces = split(labelled.groups, list(shares.values()), config.seed)
+    if raw.table is not None and config.data.time is not None:
+        order = tabular.order(raw.table, config.data.time)
+        place = np.argsort(order)[labelled.rows]
+        pieces = split_in_order(place, list(shares.values()))
+    elif raw.table is not None and config.data.group is not None:
+        together = tabular.groups(raw.table, config.data.group)[labelled.rows]
+        pieces = split_groups(together, labelled.groups, list(shares.values()), config.seed)
+    else:
+        pieces = split(labelled.groups, list(shares.values()), config.seed)
     rows = dict(zip(shares, pieces, strict=True))
     problems = [
         source.problem(("data", "split", name), "D007", message)
@@ -190,9 +241,51 @@ def _lacking(labelled: Labels, chosen: NDArray[np.int64], name: str) -> str | No
     return f"no row of class `{classes[missing[0]]}` for the {name} split: the source has {rows}"
 
 
+def _learn(
+    config: Config, raw: Raw, labelled: Labels, train: NDArray[np.int64], source: Source
+) -> Preparation:
+    """What the training rows teach of how to prepare any rows."""
+    aim = _target(config, labelled, train, source)
+    rows = labelled.rows[train]
+    if raw.table is not None:
+        return Preparation(columns=learn.learn(raw.table, rows, config.data, source), target=aim)
+    return Preparation(_scaling(config, raw, rows), target=aim)
+
+
+def _target(
+    config: Config, labelled: Labels, train: NDArray[np.int64], source: Source
+) -> TargetScaling | None:
+    kind = config.data.target_scaling
+    if kind is None:
+        return None
+    path = ("data", "target_scaling")
+    if labelled.encoding.classes is not None:
+        raise DataError(source.problem(path, "D006", "the labels are classes, not numbers"))
+    try:
+        return target.learn(kind, labelled.values[train])
+    except ValueError as error:
+        raise DataError(source.problem(path, "D006", str(error))) from None
+
+
+def _scaled(labelled: Labels, preparation: Preparation) -> Labels:
+    if preparation.target is None:
+        return labelled
+    return replace(labelled, values=preparation.target.apply(labelled.values))
+
+
+def _prepared(raw: Raw, preparation: Preparation) -> Raw:
+    """The rows with a table's columns made into numbers."""
+    if raw.table is None or preparation.columns is None:
+        return raw
+    table.require_columns(raw.table, preparation.columns.names())
+    matrix = np.empty((raw.table.rows, preparation.columns.width), np.float32)
+    preparation.columns.fill(raw.table, matrix)
+    return replace(raw, inputs=matrix)
+
+
 def _scaling(config: Config, raw: Raw, rows: NDArray[np.int64]) -> Scaling:
     asked = config.data.scaling
-    if asked is None:
+    if asked is None or asked == "none":
         return Scaling()
     if isinstance(asked, FixedScaling):
         return scaling.fixed(asked.rescale.scale, asked.rescale.offset)
@@ -204,9 +297,10 @@ def _row_blocks(raw: Raw, rows: NDArray[np.int64]) -> Iterator[NDArray[Any]]:
         yield gather(raw.inputs, block)
 
 
-def _part(raw: Raw, labelled: Labels, chosen: NDArray[np.int64], scale: Scaling) -> Part:
+def _part(raw: Raw, labelled: Labels, chosen: NDArray[np.int64], preparation: Preparation) -> Part:
     rows = labelled.rows[chosen]
-    return Part(raw.inputs, labelled.values[chosen], _weights(raw, rows), rows, scale)
+    weights = _weights(raw, rows)
+    return Part(raw.inputs, labelled.values[chosen], weights, rows, preparation.scaling)
 
 
 def _weights(raw: Raw, rows: NDArray[np.int64]) -> NDArray[np.float32] | None:

@@ -12,7 +12,6 @@ import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -22,6 +21,7 @@ from numpy.typing import NDArray
 
 from tftrain import files
 from tftrain.config import ARRAY_SUFFIXES, DATASETS, Arrays, Data
+from tftrain.data.raw import Raw
 from tftrain.data.splits import release
 from tftrain.errors import DataError, Mark, Problem, did_you_mean, listed
 
@@ -49,25 +49,6 @@ _FAULTS = (
     zlib.error,
     lzma.LZMAError,
 )
-
-
-@dataclass(frozen=True)
-class Raw:
-    """A source's arrays, as they came.
-
-    Args:
-        inputs: (rows, ...), any real dtype, perhaps memory-mapped.
-        labels: (rows,) or (rows, k), numbers or texts; None where there are none.
-        weights: (rows,) or None.
-        names: the classes' names by label, for sets that come with them.
-        source: what to call it in messages.
-    """
-
-    inputs: NDArray[Any]
-    labels: NDArray[Any] | None
-    weights: NDArray[Any] | None
-    names: tuple[str, ...] | None
-    source: str
 
 
 def read(source: str | Arrays, data: Data, *, labelled: bool = True) -> Raw:

@@ -37,6 +37,62 @@ def split(
     return [np.sort(np.concatenate(part)) for part in pieces]
 
 
+def split_in_order(place: NDArray[np.int64], fractions: Sequence[float]) -> list[NDArray[np.int64]]:
+    """Cuts rows into parts, one after another.
+
+    Args:
+        place: of each row in the order, (rows,).
+        fractions: as of `split`.
+
+    Returns:
+        The rows of each part, in ascending order.
+    """
+    parts = np.asarray(fractions) / math.fsum(fractions)
+    (counts,) = shares(np.array([len(place)]), parts)
+    pieces = np.split(np.argsort(place, kind="stable"), counts.cumsum()[:-1])
+    return [np.sort(piece) for piece in pieces]
+
+
+def split_groups(
+    together: NDArray[np.int64],
+    groups: NDArray[np.int64],
+    fractions: Sequence[float],
+    seed: int,
+) -> list[NDArray[np.int64]]:
+    """Shuffles rows into parts so that rows that belong together stay together.
+
+    Bunches are dealt out, the large ones first, each to the part that then holds the classes most
+    nearly in the proportions asked for; equally large ones in an order that the seed decides.
+
+    Args:
+        together: which rows belong together, (rows,).
+        groups: as of `split`.
+        fractions: as of `split`.
+        seed: as of `split`.
+
+    Returns:
+        The rows of each part, in ascending order.
+
+    Source: scikit-learn's StratifiedGroupKFold, for parts of unequal sizes.
+    """
+    random = np.random.default_rng([seed, _STREAM])
+    parts = np.asarray(fractions) / math.fsum(fractions)
+    _, bunch = np.unique(together, return_inverse=True)
+    classes, kind = np.unique(groups, return_inverse=True)
+    counts = np.zeros((bunch.max() + 1, len(classes)), np.int64)
+    np.add.at(counts, (bunch, kind), 1)
+    shuffled = random.permutation(len(counts))
+    in_order = shuffled[np.argsort(-counts[shuffled].sum(axis=1), kind="stable")]
+    wanted = np.outer(parts, counts.sum(axis=0)).clip(1e-9)
+    held = np.zeros_like(wanted)
+    part_of = np.empty(len(counts), np.int64)
+    for one in in_order:
+        lacking = ((wanted - held) / wanted) @ counts[one]
+        part_of[one] = int(np.argmax(lacking))
+        held[part_of[one]] += counts[one]
+    return [np.flatnonzero(part_of[bunch] == place) for place in range(len(parts))]
+
+
 def shares(sizes: NDArray[np.int64], fractions: NDArray[np.float64]) -> NDArray[np.int64]:
     """How many rows of each group each part gets.
 

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tftrain.data.preparation import Preparation
 from tftrain.data.scaling import Scaling
+from tftrain.data.target import TargetScaling
 
 Floats = NDArray[np.float32]
 Rows = NDArray[np.int64]
@@ -71,11 +73,13 @@ class Form:
         inputs: one row's shape.
         labels: one label's shape, () for a number.
         classes: the classes' names by number, or None where the labels are numbers.
+        target: what the labels went through, None where they are in their own units.
     """
 
     inputs: tuple[int, ...]
     labels: tuple[int, ...]
     classes: tuple[str, ...] | None
+    target: TargetScaling | None = None
 
 
 @dataclass(frozen=True)
@@ -88,7 +92,7 @@ class Splits:
         validation: the rows that watch for overfitting, or None.
         test: the rows for the final score, or None.
         form: the shapes of rows and labels, and the classes.
-        scaling: what inputs go through, learnt from `train` alone.
+        preparation: what was learnt of how to prepare rows, from `train` alone.
         fingerprint: tells whether the data are the same as before.
     """
 
@@ -97,7 +101,7 @@ class Splits:
     validation: Part | None
     test: Part | None
     form: Form
-    scaling: Scaling
+    preparation: Preparation
     fingerprint: str
 
     def parts(self) -> dict[str, Part]:

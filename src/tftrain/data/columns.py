@@ -1,0 +1,261 @@
+"""A table's training rows in, what each column becomes out; then any table in, numbers out.
+
+Whatever is learnt here is put into Keras's preprocessing layers in the exported model, so the
+arithmetic is theirs, operation by operation in float32.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from types import MappingProxyType
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tftrain.data.table import Table, Type, quoted, text
+
+Floats = NDArray[np.float32]
+Values = Mapping[str, NDArray[Any]]
+BLOCK_BYTES = 32 * 1024 * 1024
+_EPSILON = np.float32(1e-7)  # Keras's
+_CYCLES = MappingProxyType({"DATE": (7.0, 365.2425), "TIMESTAMP": (1.0, 7.0, 365.2425)})  # days
+
+
+@dataclass(frozen=True)
+class Number:
+    """A column of numbers.
+
+    Args:
+        name: of the column.
+        fill: what stands in for a missing number.
+        indicator: whether a second column says that it was missing.
+        first: mean or smallest, taken away first.
+        second: deviation or range, by which is divided then.
+        boundaries: of bins, ascending, where there are any: a column of 0 and 1 for each.
+        boolean: true and false rather than numbers.
+    """
+
+    kind: ClassVar = "number"
+    name: str
+    fill: float
+    indicator: bool = False
+    first: float = 0.0
+    second: float = 1.0
+    boundaries: tuple[float, ...] = ()
+    boolean: bool = False
+
+    @property
+    def width(self) -> int:
+        """Columns that it becomes."""
+        return (len(self.boundaries) + 1 if self.boundaries else 1) + self.indicator
+
+    def features(self) -> list[str]:
+        """What they are called."""
+        bins = [f"{self.name}:bin_{place}" for place in range(len(self.boundaries) + 1)]
+        return [
+            *(bins if self.boundaries else [self.name]),
+            *([f"{self.name}:missing"] if self.indicator else []),
+        ]
+
+    def expressions(self, table: Table) -> dict[str, str]:
+        """What is asked of the table."""
+        column = quoted(self.name)
+        if self.boolean and table.types[self.name] == "VARCHAR":
+            column = f"CASE lower({column}) WHEN 'true' THEN 1 WHEN 'false' THEN 0 END"
+        return {self.name: f"coalesce(CAST({column} AS FLOAT), 'nan'::FLOAT)"}
+
+    def put(self, block: Floats, values: Values) -> None:
+        """Writes the columns that it becomes."""
+        given = values[self.name]
+        missing = np.isnan(given)
+        numbers = np.where(missing, np.float32(self.fill), given)
+        if self.boundaries:
+            bins = np.searchsorted(np.array(self.boundaries, np.float32), numbers, side="right")
+            block[:, : len(self.boundaries) + 1] = 0
+            block[np.arange(len(block)), bins] = 1
+        else:
+            block[:, 0] = (numbers - np.float32(self.first)) / np.float32(self.second)
+        if self.indicator:
+            block[:, -1] = missing
+
+
+@dataclass(frozen=True)
+class Category:
+    """A column of names: the first of its columns is for those not seen in training.
+
+    Args:
+        name: of the column.
+        vocabulary: the names with a column of their own; an empty one is a missing cell.
+    """
+
+    kind: ClassVar = "category"
+    name: str
+    vocabulary: tuple[str, ...]
+
+    @property
+    def width(self) -> int:
+        """Columns that it becomes."""
+        return 1 + len(self.vocabulary)
+
+    def features(self) -> list[str]:
+        """What they are called."""
+        return [f"{self.name}:other", *(f"{self.name}={name}" for name in self.vocabulary)]
+
+    def expressions(self, table: Table) -> dict[str, str]:
+        """What is asked of the table: the place of each name."""
+        kind = quoted(f"names of {self.name}")
+        table.connection.execute(f"DROP TYPE IF EXISTS {kind}")
+        names = ", ".join(map(text, self.vocabulary))
+        table.connection.execute(f"CREATE TYPE {kind} AS ENUM ({names})")
+        given = f"coalesce({quoted(self.name)}::VARCHAR, '')"
+        code = f"enum_code(TRY_CAST({given} AS {kind}))"
+        return {self.name: f"coalesce({code}::INTEGER + 1, 0)"}
+
+    def put(self, block: Floats, values: Values) -> None:
+        """Writes the columns that it becomes."""
+        block[:] = 0
+        block[np.arange(len(block)), values[self.name]] = 1
+
+
+@dataclass(frozen=True)
+class Date:
+    """A column of dates: days since 1970, scaled, and the place in the week and in the year.
+
+    Args:
+        name: of the column.
+        fill: days that stand in for a missing date.
+        first: mean of the days.
+        second: deviation of the days.
+        cycles: lengths of the cycles in days; each becomes a sine and a cosine.
+    """
+
+    kind: ClassVar = "date"
+    name: str
+    fill: float
+    first: float
+    second: float
+    cycles: tuple[float, ...]
+
+    @property
+    def width(self) -> int:
+        """Columns that it becomes."""
+        return 1 + 2 * len(self.cycles)
+
+    def features(self) -> list[str]:
+        """What they are called."""
+        ways = [f"{self.name}:{way}_{cycle:g}d" for cycle in self.cycles for way in ("sin", "cos")]
+        return [f"{self.name}:days", *ways]
+
+    def expressions(self, table: Table) -> dict[str, str]:  # noqa: ARG002 - as of the other kinds
+        """What is asked of the table."""
+        return {self.name: f"coalesce({days(self.name)}, 'nan'::FLOAT)"}
+
+    def put(self, block: Floats, values: Values) -> None:
+        """Writes the columns that it becomes."""
+        given = values[self.name]
+        number = np.where(np.isnan(given), np.float32(self.fill), given)
+        block[:, 0] = (number - np.float32(self.first)) / np.float32(self.second)
+        for place, cycle in enumerate(self.cycles):
+            angle = np.mod(number, np.float32(cycle)) * np.float32(2 * np.pi / cycle)
+            block[:, 1 + 2 * place] = np.sin(angle)
+            block[:, 2 + 2 * place] = np.cos(angle)
+
+
+def days(name: str) -> str:
+    """Days since 1970 in SQL, as 32-bit numbers."""
+    return f"CAST(epoch({quoted(name)}) / 86400 AS FLOAT)"
+
+
+Prepared = Number | Category | Date
+_KINDS: Mapping[str, type[Prepared]] = MappingProxyType(
+    {kind.kind: kind for kind in (Number, Category, Date)}
+)
+
+
+@dataclass(frozen=True)
+class Columns:
+    """What the columns of a table become, learnt from its training rows.
+
+    Args:
+        columns: those that are used, in the order of the table.
+        dropped: those that are not, and why.
+        types: how a table's columns are to be read, of those that are used.
+    """
+
+    columns: tuple[Prepared, ...]
+    dropped: Mapping[str, str] = field(default_factory=dict)
+    types: Mapping[str, Type] = field(default_factory=dict)
+
+    @property
+    def width(self) -> int:
+        """Columns of the matrix."""
+        return sum(column.width for column in self.columns)
+
+    def names(self) -> list[str]:
+        """The columns that a table must have."""
+        return [column.name for column in self.columns]
+
+    def features(self) -> list[str]:
+        """What the matrix's columns are called."""
+        return [name for column in self.columns for name in column.features()]
+
+    def blocks(self, table: Table) -> Iterator[Floats]:
+        """A table's rows as float32 (rows, width), block by block, in their order."""
+        expressions: dict[str, str] = {}
+        for column in self.columns:
+            expressions |= column.expressions(table)
+        rows = max(1, BLOCK_BYTES // (4 * self.width))
+        for start in range(0, table.rows, rows):
+            values = table.arrays(expressions, start, min(start + rows, table.rows))
+            yield self._block(values)
+
+    def _block(self, values: Values) -> Floats:
+        block = np.empty((len(next(iter(values.values()))), self.width), np.float32)
+        place = 0
+        for column in self.columns:
+            column.put(block[:, place : place + column.width], values)
+            place += column.width
+        return block
+
+    def fill(self, table: Table, matrix: Floats) -> None:
+        """Writes a table's rows into a matrix (rows, width)."""
+        start = 0
+        for block in self.blocks(table):
+            matrix[start : start + len(block)] = block
+            start += len(block)
+
+    def plain(self) -> dict[str, Any]:
+        """For JSON; numbers keep their bits."""
+        return {
+            "columns": [{"kind": one.kind, **asdict(one)} for one in self.columns],
+            "dropped": dict(self.dropped),
+            "types": dict(self.types),
+        }
+
+
+def from_plain(plain: Mapping[str, Any]) -> Columns:
+    """What `Columns.plain` gave.
+
+    Raises:
+        ValueError, TypeError, KeyError: when it is not that.
+    """
+    made = []
+    for one in plain["columns"]:
+        values: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in one.items()
+        }
+        made.append(_KINDS[values.pop("kind")](**values))
+    return Columns(tuple(made), plain["dropped"], plain["types"])
+
+
+def as_bytes(columns: Columns) -> NDArray[np.uint8]:
+    """JSON as an array, to lie beside a network's weights."""
+    return np.frombuffer(json.dumps(columns.plain()).encode(), np.uint8)
+
+
+def from_bytes(array: NDArray[np.uint8]) -> Columns:
+    """What `as_bytes` gave."""
+    return from_plain(json.loads(array.tobytes()))

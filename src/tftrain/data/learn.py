@@ -1,0 +1,138 @@
+"""A table and its training rows in, what each of its columns becomes out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tftrain import config
+from tftrain.config import Data, Source
+from tftrain.data import kinds, table
+from tftrain.data.columns import Category, Columns, Date, Number, Prepared, days
+from tftrain.data.kinds import TRAINING, Kinds
+from tftrain.data.table import Table, quoted
+from tftrain.errors import DataError
+
+_MOMENTS = "count({x}), avg({x}), var_pop({x}), min({x}), max({x})"
+
+
+def learn(rows: Table, chosen: NDArray[np.int64], data: Data, source: Source) -> Columns:
+    """What the columns become, learnt from the chosen rows alone.
+
+    Args:
+        rows: the table.
+        chosen: the rows that train.
+        data: says what columns are, where it isn't found out.
+        source: for the place of a fault.
+
+    Raises:
+        DataError: when a column can't be what the config says, or none is left.
+    """
+    table.mask(rows, chosen)
+    found = kinds.kinds(rows, data)
+    numbers = [name for name, one in found.items() if one.kind in ("number", "boolean")]
+    moments = _moments(rows, {name: _number_of(rows, name) for name in numbers})
+    learnt: list[Prepared] = []
+    for name, one in found.items():
+        if one.kind in ("number", "boolean"):
+            learnt.append(_number(rows, name, one, moments[name]))
+        elif one.kind == "category":
+            learnt.append(_category(rows, name, one.column.category or config.Category()))
+        elif one.kind == "date":
+            _require_type(rows, name, ("DATE", "TIMESTAMP"), source)
+            learnt.append(_date(rows, name))
+    if not learnt:
+        message = "no column is left to learn from: " + "; ".join(
+            f"{name} ({why})" for name, why in kinds.dropped(found).items()
+        )
+        raise DataError(source.problem(("data", "source"), "D011", message))
+    types = {one.name: rows.types[one.name] for one in learnt}
+    return Columns(tuple(learnt), kinds.dropped(found), types)
+
+
+def _require_type(rows: Table, name: str, types: Sequence[str], source: Source) -> None:
+    if rows.types[name] not in types:
+        message = f"column `{name}` holds {rows.types[name].lower()}: these are no dates"
+        raise DataError(source.problem(("data", "columns", name), "D011", message))
+
+
+def _moments(rows: Table, columns: Mapping[str, str]) -> dict[str, tuple[Any, ...]]:
+    """Count, mean, variance, smallest and largest of each, all in one pass."""
+    if not columns:
+        return {}
+    asked = ", ".join(_MOMENTS.format(x=column) for column in columns.values())
+    flat = rows.connection.execute(f"SELECT count(*), {asked} {TRAINING}").fetchone() or ()
+    groups = [flat[start : start + 5] for start in range(1, len(flat), 5)]
+    return {name: (flat[0], *group) for name, group in zip(columns, groups, strict=True)}
+
+
+def _number_of(rows: Table, name: str) -> str:
+    column = quoted(name)
+    if rows.types[name] == "VARCHAR":
+        return f"CASE lower({column}) WHEN 'true' THEN 1.0 WHEN 'false' THEN 0.0 END"
+    return f"CAST(CAST({column} AS FLOAT) AS DOUBLE)"
+
+
+def _number(rows: Table, name: str, one: Kinds, moments: tuple[Any, ...]) -> Number:
+    every, given, mean, variance, low, high = moments
+    asked = one.column.number or config.Number()
+    missing = given < every
+    if not given:
+        return Number(name, 0.0, boolean=one.kind == "boolean")
+    fill = _fill(rows, name, asked.impute, mean, missing=missing)
+    if one.kind == "boolean":
+        return Number(name, round(mean), indicator=missing, boolean=True)
+    if asked.num_bins is not None:
+        return Number(name, fill, missing, boundaries=_boundaries(rows, name, asked.num_bins))
+    first, second = 0.0, 1.0
+    if asked.scaling == "standardize" and high > low:
+        first, second = mean, variance**0.5
+    elif asked.scaling == "rescale" and high > low:
+        first, second = low, high - low
+    return Number(name, _single(fill), missing, _single(first), _single(second) or 1.0)
+
+
+def _fill(rows: Table, name: str, impute: str | float, mean: float, *, missing: bool) -> float:
+    """What stands in for a missing number: the mean where no training row misses one."""
+    if not isinstance(impute, str):
+        return impute
+    if impute == "mean" or not missing:
+        return mean
+    function = {"median": "median", "most_frequent": "mode"}[impute]
+    column = _number_of(rows, name)
+    (value,) = rows.connection.execute(f"SELECT {function}({column}) {TRAINING}").fetchone() or (
+        mean,
+    )
+    return float(value)
+
+
+def _boundaries(rows: Table, name: str, bins: int) -> tuple[float, ...]:
+    places = [place / bins for place in range(1, bins)]
+    (found,) = rows.connection.execute(
+        f"SELECT quantile_cont({_number_of(rows, name)}, {places}) {TRAINING}"
+    ).fetchone() or ([],)
+    return tuple(sorted({_single(value) for value in found}))
+
+
+def _category(rows: Table, name: str, asked: config.Category) -> Category:
+    given = f"coalesce({quoted(name)}::VARCHAR, '')"
+    found = rows.connection.execute(
+        f"SELECT {given}, count(*) {TRAINING} GROUP BY 1 ORDER BY 2 DESC, 1"
+    ).fetchmany(asked.max_categories)
+    frequent = [value for value, count in found if count >= asked.min_frequency]
+    return Category(name, tuple(sorted(frequent)))
+
+
+def _date(rows: Table, name: str) -> Date:
+    _, given, mean, variance, low, high = _moments(rows, {name: f"({days(name)})"})[name]
+    cycles = (7.0, 365.2425) if rows.types[name] == "DATE" else (1.0, 7.0, 365.2425)
+    spread = variance**0.5 if given and high > low else 1.0
+    return Date(name, _single(mean or 0.0), _single(mean or 0.0), _single(spread) or 1.0, cycles)
+
+
+def _single(value: float) -> float:
+    """The nearest 32-bit number."""
+    return float(np.float32(value))

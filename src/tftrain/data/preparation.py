@@ -1,0 +1,50 @@
+"""What rows go through before a network and its outputs after it: learnt once, kept with a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from numpy.typing import NDArray
+
+from tftrain.data import columns, scaling, target
+from tftrain.data.columns import Columns
+from tftrain.data.scaling import Scaling
+from tftrain.data.target import TargetScaling
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """All that is learnt from the training rows besides the network's weights.
+
+    Args:
+        scaling: what arrays go through.
+        columns: what a table's columns become, None where the source is no table.
+        target: what targets that are numbers are learnt as, None where as they are.
+    """
+
+    scaling: Scaling = field(default_factory=Scaling)
+    columns: Columns | None = None
+    target: TargetScaling | None = None
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """What a run keeps of it."""
+        kept: dict[str, NDArray[Any]] = dict(self.scaling.arrays())
+        if self.columns is not None:
+            kept["columns"] = columns.as_bytes(self.columns)
+        if self.target is not None:
+            kept |= {f"target/{name}": array for name, array in self.target.arrays().items()}
+        return kept
+
+
+def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> Preparation:
+    """The preparation that `Preparation.arrays` kept."""
+    held = {
+        name.partition("/")[2]: one for name, one in arrays.items() if name.startswith("target/")
+    }
+    return Preparation(
+        scaling.from_arrays(dict(arrays)),
+        columns.from_bytes(arrays["columns"]) if "columns" in arrays else None,
+        target.from_arrays(held) if held else None,
+    )

@@ -1,0 +1,132 @@
+"""A table in, its labels, weights, groups and order as arrays out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tftrain.config import Data, Place, Source, class_name
+from tftrain.data.raw import Raw
+from tftrain.data.table import Table, quoted, text
+from tftrain.errors import DataError, did_you_mean, listed
+
+_MOST_CLASSES = 10_000
+
+
+def check_names(table: Table, data: Data, source: Source) -> None:
+    """Sees that the columns that the config names are there.
+
+    Raises:
+        DataError: with every one that isn't, at its place in the config.
+    """
+    keys = ("target", "group", "time", "sample_weight")
+    named: dict[Place, str | None] = {("data", key): getattr(data, key) for key in keys}
+    if data.series is not None:
+        named["data", "series", "column"] = data.series.column
+    paths = [(path, name, False) for path, name in named.items() if name is not None]
+    paths += [(("data", "columns", name), name, True) for name in data.columns]
+    problems = []
+    for path, name, key in paths:
+        if name not in table.types:
+            near = did_you_mean(name, table.types) or f"; it has {listed(table.types)}"
+            message = f"{table.source} has no column `{name}`{near}"
+            problems.append(source.problem(path, "D003", message, key=key))
+    if problems:
+        raise DataError(problems)
+
+
+def raw(table: Table, data: Data, *, labelled: bool = True) -> Raw:
+    """A table's rows, its inputs still to be prepared.
+
+    Args:
+        table: the table.
+        data: names the columns of labels, weights, groups and time.
+        labelled: whether labels and weights are wanted.
+
+    Raises:
+        DataError: when a row has no label or no weight.
+    """
+    labels = names = weights = None
+    if labelled and data.target in table.types:
+        labels, names = _labels(table, str(data.target))
+    if labelled and data.sample_weight is not None:
+        weights = _numbers(table, data.sample_weight)
+        if (weights < 0).any():
+            row = int(np.argmax(weights < 0))
+            raise table.fail("D006", f"the weight `{data.sample_weight}` is negative", row)
+    return Raw(
+        inputs=np.empty((table.rows, 0), np.float32),
+        labels=labels,
+        weights=weights,
+        names=names,
+        source=table.source,
+        table=table,
+    )
+
+
+def groups(table: Table, name: str) -> NDArray[np.int64]:
+    """The group of each row by number; rows without one are a group each."""
+    column = quoted(name)
+    numbered = table.connection.execute(
+        f"SELECT CASE WHEN {column} IS NULL THEN -1 - rowid ELSE dense_rank() OVER "
+        f"(ORDER BY {column}) END AS g FROM data ORDER BY rowid"
+    ).fetchnumpy()["g"]
+    return np.asarray(numbered, np.int64)
+
+
+def order(table: Table, name: str) -> NDArray[np.int64]:
+    """The rows in the order of a column, first to last.
+
+    Raises:
+        DataError: when a row has no time.
+    """
+    _require_all(table, name)
+    found = table.connection.execute(
+        f"SELECT rowid AS r FROM data ORDER BY {quoted(name)}, rowid"
+    ).fetchnumpy()["r"]
+    return np.asarray(found, np.int64)
+
+
+def _labels(table: Table, name: str) -> tuple[NDArray[Any], tuple[str, ...] | None]:
+    """Numbers as they are; texts, true and false as numbers of names."""
+    if table.types[name] == "DOUBLE":
+        return _numbers(table, name), None
+    _require_all(table, name)
+    column = quoted(name)
+    classes = [
+        value
+        for (value,) in table.ask(f"DISTINCT {column}", f"ORDER BY 1 LIMIT {_MOST_CLASSES + 1}")
+    ]
+    if len(classes) > _MOST_CLASSES:
+        message = f"more than {_MOST_CLASSES:,} different values in `{name}`: these are no classes"
+        raise table.fail("D006", message)
+    if table.types[name] == "BOOLEAN":
+        code = f"{column}::INTEGER - {int(classes[0])}"
+    else:
+        texts = ", ".join(text(str(value)) for value in classes)
+        code = f"enum_code({column}::VARCHAR::ENUM({texts}))::INTEGER"
+    numbers = table.arrays({"n": code})["n"]
+    return np.asarray(numbers, np.int64), tuple(class_name(value) for value in classes)
+
+
+def _numbers(table: Table, name: str) -> NDArray[np.float64]:
+    if table.types[name] != "DOUBLE":
+        kind = table.types[name].lower()
+        raise table.fail("D006", f"column `{name}`: expected numbers, got {kind}")
+    _require_all(table, name)
+    return np.asarray(table.arrays({"n": quoted(name)})["n"], np.float64)
+
+
+def _require_all(table: Table, name: str) -> None:
+    """No row without a value, where rows can't do without."""
+    column = quoted(name)
+    missing = table.ask("rowid", f"WHERE {column} IS NULL LIMIT 1")
+    if missing:
+        ((count,),) = table.ask("count(*)", f"WHERE {column} IS NULL")
+        message = (
+            f"no `{name}` ({count} such rows); to leave them out set data.query to "
+            f"SELECT * FROM data WHERE {column} IS NOT NULL"
+        )
+        raise table.fail("D006", message, int(missing[0][0]))
