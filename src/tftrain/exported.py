@@ -11,7 +11,7 @@ from typing import Any
 from tftrain.backend import keras
 from tftrain.config import Config, outputs, squashing
 from tftrain.data import Preparation
-from tftrain.data.columns import Category, Columns, Date, Number, Prepared
+from tftrain.data.columns import Category, Columns, Date, Number, Prepared, Text
 from tftrain.data.scaling import Scaling
 from tftrain.data.target import TargetScaling
 
@@ -74,7 +74,7 @@ def _columns(columns: Columns) -> tuple[dict[str, Any], Any]:
     inputs: dict[str, Any] = {}
     features: list[Any] = []
     for place, column in enumerate(columns.columns):
-        dtype = "string" if isinstance(column, Category) else "float32"
+        dtype = "string" if isinstance(column, Category | Text) else "float32"
         name = column.name if column.name and "/" not in column.name else f"column_{place}"
         inputs[column.name] = keras.Input((1,), dtype=dtype, name=name)
         features += _features(column, inputs[column.name])
@@ -91,6 +91,8 @@ def _features(column: Prepared, given: Any) -> list[Any]:
             return _date(column, given)
         case Category():
             return [_category(column, given)]
+        case Text():
+            return [_text(column, given)]
 
 
 def _number(column: Number, given: Any) -> list[Any]:
@@ -120,3 +122,8 @@ def _category(column: Category, given: Any) -> Any:
         vocabulary=list(column.vocabulary), oov_token=_OTHER, output_mode="one_hot"
     )
     return lookup(given)
+
+
+def _text(column: Text, given: Any) -> Any:
+    vectorized = keras.layers.TextVectorization(**column.vectorizer.arguments())(given)
+    return keras.ops.cast(vectorized, "float32")

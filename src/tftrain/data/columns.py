@@ -16,6 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tftrain.data.table import Table, Type, quoted, text
+from tftrain.data.text import Vectorizer
+from tftrain.data.text import from_plain as vectorizer_of
 
 Floats = NDArray[np.float32]
 Values = Mapping[str, NDArray[Any]]
@@ -169,9 +171,45 @@ def days(name: str) -> str:
     return f"CAST(epoch({quoted(name)}) / 86400 AS FLOAT)"
 
 
-Prepared = Number | Category | Date
+@dataclass(frozen=True)
+class Text:
+    """A column of text.
+
+    Args:
+        name: of the column.
+        vectorizer: what makes numbers of it.
+    """
+
+    kind: ClassVar = "text"
+    name: str
+    vectorizer: Vectorizer
+
+    @property
+    def width(self) -> int:
+        """Columns that it becomes."""
+        return self.vectorizer.width
+
+    def features(self) -> list[str]:
+        """What they are called."""
+        if self.vectorizer.mode == "tokens":
+            return [f"{self.name}:token_{place}" for place in range(self.width)]
+        return [
+            f"{self.name}:other",
+            *(f"{self.name}:{word}" for word in self.vectorizer.vocabulary),
+        ]
+
+    def expressions(self, table: Table) -> dict[str, str]:  # noqa: ARG002 - as of the other kinds
+        """What is asked of the table."""
+        return {self.name: f"coalesce({quoted(self.name)}::VARCHAR, '')"}
+
+    def put(self, block: Floats, values: Values) -> None:
+        """Writes the columns that it becomes."""
+        self.vectorizer.fill(block, values[self.name].tolist())
+
+
+Prepared = Number | Category | Date | Text
 _KINDS: Mapping[str, type[Prepared]] = MappingProxyType(
-    {kind.kind: kind for kind in (Number, Category, Date)}
+    {kind.kind: kind for kind in (Number, Category, Date, Text)}
 )
 
 
@@ -230,10 +268,16 @@ class Columns:
     def plain(self) -> dict[str, Any]:
         """For JSON; numbers keep their bits."""
         return {
-            "columns": [{"kind": one.kind, **asdict(one)} for one in self.columns],
+            "columns": [{"kind": one.kind, **_plain(one)} for one in self.columns],
             "dropped": dict(self.dropped),
             "types": dict(self.types),
         }
+
+
+def _plain(column: Prepared) -> dict[str, Any]:
+    if isinstance(column, Text):
+        return {"name": column.name, "vectorizer": column.vectorizer.plain()}
+    return asdict(column)
 
 
 def from_plain(plain: Mapping[str, Any]) -> Columns:
@@ -247,7 +291,10 @@ def from_plain(plain: Mapping[str, Any]) -> Columns:
         values: dict[str, Any] = {
             key: tuple(value) if isinstance(value, list) else value for key, value in one.items()
         }
-        made.append(_KINDS[values.pop("kind")](**values))
+        kind = _KINDS[values.pop("kind")]
+        if kind is Text:
+            values["vectorizer"] = vectorizer_of(values["vectorizer"])
+        made.append(kind(**values))
     return Columns(tuple(made), plain["dropped"], plain["types"])
 
 
