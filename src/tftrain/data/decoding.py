@@ -172,8 +172,9 @@ def _orientation(image: Image.Image) -> int:
 def _is_grey(image: Image.Image) -> bool:
     """Whether an image has no colours, as far as its header says."""
     palette = image.palette
-    if image.mode == "P" and palette is not None and palette.rawmode == "RGB":
-        colours = np.frombuffer(bytes(palette.palette), np.uint8).reshape(-1, 3)
+    if image.mode == "P" and palette and palette.mode == "RGB" and palette.rawmode in ("RGB", None):
+        levels = np.frombuffer(bytes(palette.palette), np.uint8)
+        colours = levels[: len(levels) // 3 * 3].reshape(-1, 3)
         return bool((colours == colours[:, :1]).all())
     return image.mode in ("1", "L", "LA", "La", "F") or image.mode.startswith("I")
 
