@@ -35,7 +35,12 @@ def exportable(network: Any, config: Config, preparation: Preparation) -> Any:
     behind = _behind(network, config, preparation.target)
     if preparation.columns is None:
         before = _scaling(preparation.scaling)
-        layers = [keras.Input(network.input_shape[1:]), *before, *network.layers, *behind]
+        shape = network.input_shape[1:]
+        if preparation.pixels is not None:
+            height, width, channels = preparation.pixels
+            before = [keras.layers.Resizing(height, width, antialias=True), *before]
+            shape = (None, None, channels)
+        layers = [keras.Input(shape), *before, *network.layers, *behind]
         return keras.Sequential(layers, name=config.name)
     inputs, features = _columns(preparation.columns)
     out = features
