@@ -10,8 +10,8 @@ from typing import Any
 
 from tftrain.backend import keras
 from tftrain.config import Config, outputs, squashing
-from tftrain.data import Preparation
-from tftrain.data.columns import Category, Columns, Date, Number, Prepared, Text
+from tftrain.data import Preparation, siphash
+from tftrain.data.columns import Category, Columns, Date, Hashed, Number, Prepared, Text
 from tftrain.data.scaling import Scaling
 from tftrain.data.target import TargetScaling
 
@@ -79,7 +79,7 @@ def _columns(columns: Columns) -> tuple[dict[str, Any], Any]:
     inputs: dict[str, Any] = {}
     features: list[Any] = []
     for place, column in enumerate(columns.columns):
-        dtype = "string" if isinstance(column, Category | Text) else "float32"
+        dtype = "string" if isinstance(column, Category | Hashed | Text) else "float32"
         name = column.name if column.name and "/" not in column.name else f"column_{place}"
         inputs[column.name] = keras.Input((1,), dtype=dtype, name=name)
         features += _features(column, inputs[column.name])
@@ -96,6 +96,9 @@ def _features(column: Prepared, given: Any) -> list[Any]:
             return _date(column, given)
         case Category():
             return [_category(column, given)]
+        case Hashed():
+            hashing = keras.layers.Hashing(column.bins, salt=siphash.SALT, output_mode="one_hot")
+            return [hashing(given)]
         case Text():
             return [_text(column, given)]
 

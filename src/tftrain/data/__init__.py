@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tftrain.config import Arrays, Config, FixedScaling, Source, family, kind_of
+from tftrain.config import Arrays, Config, FixedScaling, Source, family
 from tftrain.data import arrays, labels, learn, scaling, sources, table, target
 from tftrain.data.facts import facts
 from tftrain.data.labels import Encoding, Labels

@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from tftrain.data import siphash
 from tftrain.data.table import Table, Type, quoted, text
 from tftrain.data.text import Vectorizer
 from tftrain.data.text import from_plain as vectorizer_of
@@ -123,6 +124,42 @@ class Category:
 
 
 @dataclass(frozen=True)
+class Hashed:
+    """A column of names, so many that they share columns by their hash.
+
+    Args:
+        name: of the column.
+        bins: how many columns.
+    """
+
+    kind: ClassVar = "hashed"
+    name: str
+    bins: int
+
+    @property
+    def width(self) -> int:
+        """Columns that it becomes."""
+        return self.bins
+
+    def features(self) -> list[str]:
+        """What they are called."""
+        return [f"{self.name}:hash_{place}" for place in range(self.bins)]
+
+    def expressions(self, table: Table) -> dict[str, str]:
+        """What is asked of the table: the place of each name, which is worked out once."""
+        given = f"coalesce({quoted(self.name)}::VARCHAR, '')"
+        names = [name for (name,) in table.ask(f"DISTINCT {given}", "ORDER BY 1")]
+        places = ", ".join(str(siphash.bin_of(name, self.bins)) for name in names)
+        kind = f"ENUM({', '.join(map(text, names))})"
+        return {self.name: f"[{places}][enum_code({given}::{kind}) + 1]::INTEGER"}
+
+    def put(self, block: Floats, values: Values) -> None:
+        """Writes the columns that it becomes."""
+        block[:] = 0
+        block[np.arange(len(block)), values[self.name]] = 1
+
+
+@dataclass(frozen=True)
 class Date:
     """A column of dates: days since 1970, scaled, and the place in the week and in the year.
 
@@ -207,9 +244,9 @@ class Text:
         self.vectorizer.fill(block, values[self.name].tolist())
 
 
-Prepared = Number | Category | Date | Text
+Prepared = Number | Category | Hashed | Date | Text
 _KINDS: Mapping[str, type[Prepared]] = MappingProxyType(
-    {kind.kind: kind for kind in (Number, Category, Date, Text)}
+    {kind.kind: kind for kind in (Number, Category, Hashed, Date, Text)}
 )
 
 
