@@ -154,9 +154,9 @@ def test_folders_that_hold_no_classes(contents, expected, put, tmp_path):
 
 def test_folders_that_are_none(put, tmp_path):
     (file,) = put(x_png=GREY)
-    assert said(tmp_path, images.folder, str(tmp_path / "s")) == [
-        "s: error[D001]: no such file or folder"
-    ]
+    for labelled in (True, False):
+        (line,) = said(tmp_path, images.folder, str(tmp_path / "s"), labelled=labelled)
+        assert line == "s: error[D001]: no such file or folder"
     for function in (images.folder, images.parts):
         (line,) = said(tmp_path, function, file)
         assert line.startswith("x.png: error[D002]: can't be read: ")
