@@ -73,6 +73,8 @@ def fit(asked: Asked, progress: Progress) -> Run:
     git = environment.ask_git()
     for warning in [*asked.splits.notes, *asked.warnings]:
         progress.say(str(warning))
+    for line in asked.splits.preparation.described():
+        progress.say(line)
     with clock("import"):
         from tftrain import backend
 

@@ -19,6 +19,7 @@ from tftrain.data import siphash
 from tftrain.data.table import Table, Type, quoted, text
 from tftrain.data.text import Vectorizer
 from tftrain.data.text import from_plain as vectorizer_of
+from tftrain.errors import listed
 
 Floats = NDArray[np.float32]
 Values = Mapping[str, NDArray[Any]]
@@ -276,6 +277,15 @@ class Columns:
     def features(self) -> list[str]:
         """What the matrix's columns are called."""
         return [name for column in self.columns for name in column.features()]
+
+    def described(self) -> list[str]:
+        """What the columns are taken for, a line a kind."""
+        by_kind: dict[str, list[str]] = {}
+        for column in self.columns:
+            boolean = isinstance(column, Number) and column.boolean
+            by_kind.setdefault("boolean" if boolean else column.kind, []).append(column.name)
+        lines = [f"{kind} columns: {listed(names)}" for kind, names in by_kind.items()]
+        return lines + [f"not used: {name} ({why})" for name, why in self.dropped.items()]
 
     def blocks(self, table: Table) -> Iterator[Floats]:
         """A table's rows as float32 (rows, width), block by block, in their order."""

@@ -31,6 +31,10 @@ class Preparation:
     pixels: tuple[int, int, int] | None = None
     target: TargetScaling | None = None
 
+    def described(self) -> list[str]:
+        """What a person should know of it."""
+        return self.columns.described() if self.columns else []
+
     def arrays(self) -> dict[str, NDArray[Any]]:
         """What a run keeps of it."""
         kept: dict[str, NDArray[Any]] = dict(self.scaling.arrays())
