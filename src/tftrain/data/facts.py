@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tftrain.config import Config, family, lint
-from tftrain.data.splits import Part, Splits
+from tftrain.data.splits import Splits
 
 _LOOKED_AT = 10_000  # rows: enough to see how large inputs are
 
@@ -25,7 +25,7 @@ def facts(config: Config, splits: Splits) -> lint.Facts:
         classes=classes,
         labels=form.labels,
         imbalance=_imbalance(labels, classes) if classes else None,
-        magnitude=_magnitude(splits.train),
+        magnitude=_magnitude(splits),
         lowest=None if classes else float(numbers.min()),
         highest=None if classes else float(numbers.max()),
     )
@@ -43,8 +43,14 @@ def _imbalance(labels: NDArray[Any], classes: int) -> float | None:
     return lint.imbalance([int(count) for count in counts])
 
 
-def _magnitude(part: Part) -> float:
-    """The largest input of some of the rows; 1 where standardised, outliers or not."""
+def _magnitude(splits: Splits) -> float | None:
+    """The largest input of some of the rows; 1 where standardised, outliers or not.
+
+    None for a table, whose columns are scaled by their kinds, so that outliers alone are large.
+    """
+    part = splits.train
+    if splits.preparation.columns is not None:
+        return None
     if part.scaling.kind == "standardize":
         return 1.0
     rows = np.linspace(0, len(part) - 1, min(len(part), _LOOKED_AT)).astype(np.int64)
