@@ -13,7 +13,7 @@ from typing import Any
 
 from tftrain.config import catalog
 from tftrain.config.catalog import Argument, Catalog, Entry
-from tftrain.config.data import DATASETS
+from tftrain.config.data import DATASETS, TABLE_SUFFIXES
 from tftrain.config.losses import ACCURACY, BY_SHAPES
 from tftrain.config.resolve import ARGUMENTS, REFUSED, accepted_by, class_of, kinds_in
 from tftrain.config.schema import Config
@@ -77,6 +77,7 @@ def json_schema() -> Schema:
     root = _section("Config", root)
     complete = _complete(root, sections)
     complete["required"].remove("name")  # the file's, if not given
+    complete["properties"]["data"] |= _of_a_table()
     return {
         "$schema": _DIALECT,
         "title": "tftrain config",
@@ -107,6 +108,20 @@ def _complete(section: Schema, sections: Mapping[str, Schema]) -> Schema:
     return {
         **({"required": required} if required else {}),
         **({"properties": inner} if inner else {}),
+    }
+
+
+def _of_a_table() -> Schema:
+    """What the data section must hold where its source is a table."""
+    ends = "|".join(map(_any_case, TABLE_SUFFIXES))
+    given = {"not": {"type": "null"}}
+    return {
+        "if": {"properties": {"source": {"type": "string", "pattern": f"({ends})$"}}},
+        "then": {
+            "anyOf": [
+                {"required": [key], "properties": {key: given}} for key in ("target", "series")
+            ]
+        },
     }
 
 
@@ -158,17 +173,23 @@ def _open(value: Schema, texts: list[Schema] | None = None) -> Schema:
     if forms:
         return {"anyOf": _flat(_open(form, texts) for form in forms)}
     rules = {name: one for name, one in value.items() if name not in ("title", *_NOTES)}
-    if "prefixItems" in value:
-        return rules | {"prefixItems": [_open(item) for item in value["prefixItems"]]}
     if value["type"] == "array":
-        shortest = rules.pop("minLength", None)  # pydantic's word for a list that may be null
-        fewest = {} if shortest is None else {"minItems": shortest}
-        return rules | fewest | {"items": _open(value["items"], texts)}
+        return _list(rules, texts)
     if value["type"] == "object":
         return rules | {"additionalProperties": _open(value["additionalProperties"])}
     if rules == {"type": "string"}:
         return {"anyOf": [*texts, _reference("environment")]} if texts else rules
     return rules if value["type"] == "null" else {"anyOf": [rules, _reference("environment")]}
+
+
+def _list(rules: Schema, texts: list[Schema] | None) -> Schema:
+    """A list's schema: of so many values, each of its own form, or of any number of one form."""
+    if "prefixItems" in rules:
+        return rules | {"prefixItems": [_open(item) for item in rules["prefixItems"]]}
+    items = {"items": _open(rules["items"], texts)}
+    if "minLength" in rules:  # pydantic's word for a list that may be null
+        items["minItems"] = rules["minLength"]
+    return {name: one for name, one in rules.items() if name != "minLength"} | items
 
 
 def _flat(forms: Iterable[Schema]) -> list[Schema]:
@@ -291,10 +312,7 @@ def _argument(name: str, argument: Argument) -> Schema:
 
 def _choices(argument: Argument) -> list[Schema]:
     """The words as they are offered, and in whatever letters they pass."""
-    any_case = "|".join(
-        "".join(f"[{one}{one.upper()}]" if one.isalpha() else re.escape(one) for one in word)
-        for word in argument.choices
-    )
+    any_case = "|".join(map(_any_case, argument.choices))
     return [
         {"enum": [*argument.choices, None]},
         {"type": "string", "pattern": f"^({any_case})$"},
@@ -302,6 +320,11 @@ def _choices(argument: Argument) -> list[Schema]:
         _LIST,
         *([] if argument.types else [_reference("mapping")]),
     ]
+
+
+def _any_case(word: str) -> str:
+    """A pattern of a word in whatever letters."""
+    return "".join(f"[{one}{one.upper()}]" if one.isalpha() else re.escape(one) for one in word)
 
 
 def _named(known: Catalog, kinds: Iterable[str]) -> dict[str, tuple[str, Entry]]:
