@@ -38,8 +38,11 @@ UNSEEN = {
     "C022": "one key against others: a metric's name may follow from its class",
     "C023": "one key against another: weights against classes",
     "C024": "one key against another: names of arrays against the source",
+    "C025": "one key against another: what the source is, or another key, makes it void",
     "C040": "another file",
     "C041": "the environment",
+    "D001": "the disk: any text may be the name of a folder, if one of that name is there",
+    "D002": "the disk: likewise",
 }
 # Single values that a schema lets through, and why.
 UNSEEN_VALUES = {
