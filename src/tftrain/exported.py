@@ -10,8 +10,8 @@ from typing import Any
 
 from tftrain.backend import keras
 from tftrain.config import Config, outputs, squashing
-from tftrain.data import Preparation
-from tftrain.data.columns import Category, Columns, Date, Number, Prepared
+from tftrain.data import Preparation, siphash
+from tftrain.data.columns import Category, Columns, Date, Hashed, Number, Prepared, Text
 from tftrain.data.scaling import Scaling
 from tftrain.data.target import TargetScaling
 
@@ -35,7 +35,12 @@ def exportable(network: Any, config: Config, preparation: Preparation) -> Any:
     behind = _behind(network, config, preparation.target)
     if preparation.columns is None:
         before = _scaling(preparation.scaling)
-        layers = [keras.Input(network.input_shape[1:]), *before, *network.layers, *behind]
+        shape = network.input_shape[1:]
+        if preparation.pixels is not None:
+            height, width, channels = preparation.pixels
+            before = [keras.layers.Resizing(height, width, antialias=True), *before]
+            shape = (None, None, channels)
+        layers = [keras.Input(shape), *before, *network.layers, *behind]
         return keras.Sequential(layers, name=config.name)
     inputs, features = _columns(preparation.columns)
     out = features
@@ -74,7 +79,7 @@ def _columns(columns: Columns) -> tuple[dict[str, Any], Any]:
     inputs: dict[str, Any] = {}
     features: list[Any] = []
     for place, column in enumerate(columns.columns):
-        dtype = "string" if isinstance(column, Category) else "float32"
+        dtype = "string" if isinstance(column, Category | Hashed | Text) else "float32"
         name = column.name if column.name and "/" not in column.name else f"column_{place}"
         inputs[column.name] = keras.Input((1,), dtype=dtype, name=name)
         features += _features(column, inputs[column.name])
@@ -91,6 +96,11 @@ def _features(column: Prepared, given: Any) -> list[Any]:
             return _date(column, given)
         case Category():
             return [_category(column, given)]
+        case Hashed():
+            hashing = keras.layers.Hashing(column.bins, salt=siphash.SALT, output_mode="one_hot")
+            return [hashing(given)]
+        case Text():
+            return [_text(column, given)]
 
 
 def _number(column: Number, given: Any) -> list[Any]:
@@ -120,3 +130,8 @@ def _category(column: Category, given: Any) -> Any:
         vocabulary=list(column.vocabulary), oov_token=_OTHER, output_mode="one_hot"
     )
     return lookup(given)
+
+
+def _text(column: Text, given: Any) -> Any:
+    vectorized = keras.layers.TextVectorization(**column.vectorizer.arguments())(given)
+    return keras.ops.cast(vectorized, "float32")

@@ -15,7 +15,11 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from tftrain.data import siphash
 from tftrain.data.table import Table, Type, quoted, text
+from tftrain.data.text import Vectorizer
+from tftrain.data.text import from_plain as vectorizer_of
+from tftrain.errors import listed
 
 Floats = NDArray[np.float32]
 Values = Mapping[str, NDArray[Any]]
@@ -121,6 +125,42 @@ class Category:
 
 
 @dataclass(frozen=True)
+class Hashed:
+    """A column of names, so many that they share columns by their hash.
+
+    Args:
+        name: of the column.
+        bins: how many columns.
+    """
+
+    kind: ClassVar = "hashed"
+    name: str
+    bins: int
+
+    @property
+    def width(self) -> int:
+        """Columns that it becomes."""
+        return self.bins
+
+    def features(self) -> list[str]:
+        """What they are called."""
+        return [f"{self.name}:hash_{place}" for place in range(self.bins)]
+
+    def expressions(self, table: Table) -> dict[str, str]:
+        """What is asked of the table: the place of each name, which is worked out once."""
+        given = f"coalesce({quoted(self.name)}::VARCHAR, '')"
+        names = [name for (name,) in table.ask(f"DISTINCT {given}", "ORDER BY 1")]
+        places = ", ".join(str(siphash.bin_of(name, self.bins)) for name in names)
+        kind = f"ENUM({', '.join(map(text, names))})"
+        return {self.name: f"[{places}][enum_code({given}::{kind}) + 1]::INTEGER"}
+
+    def put(self, block: Floats, values: Values) -> None:
+        """Writes the columns that it becomes."""
+        block[:] = 0
+        block[np.arange(len(block)), values[self.name]] = 1
+
+
+@dataclass(frozen=True)
 class Date:
     """A column of dates: days since 1970, scaled, and the place in the week and in the year.
 
@@ -169,9 +209,45 @@ def days(name: str) -> str:
     return f"CAST(epoch({quoted(name)}) / 86400 AS FLOAT)"
 
 
-Prepared = Number | Category | Date
+@dataclass(frozen=True)
+class Text:
+    """A column of text.
+
+    Args:
+        name: of the column.
+        vectorizer: what makes numbers of it.
+    """
+
+    kind: ClassVar = "text"
+    name: str
+    vectorizer: Vectorizer
+
+    @property
+    def width(self) -> int:
+        """Columns that it becomes."""
+        return self.vectorizer.width
+
+    def features(self) -> list[str]:
+        """What they are called."""
+        if self.vectorizer.mode == "tokens":
+            return [f"{self.name}:token_{place}" for place in range(self.width)]
+        return [
+            f"{self.name}:other",
+            *(f"{self.name}:{word}" for word in self.vectorizer.vocabulary),
+        ]
+
+    def expressions(self, table: Table) -> dict[str, str]:  # noqa: ARG002 - as of the other kinds
+        """What is asked of the table."""
+        return {self.name: f"coalesce({quoted(self.name)}::VARCHAR, '')"}
+
+    def put(self, block: Floats, values: Values) -> None:
+        """Writes the columns that it becomes."""
+        self.vectorizer.fill(block, values[self.name].tolist())
+
+
+Prepared = Number | Category | Hashed | Date | Text
 _KINDS: Mapping[str, type[Prepared]] = MappingProxyType(
-    {kind.kind: kind for kind in (Number, Category, Date)}
+    {kind.kind: kind for kind in (Number, Category, Hashed, Date, Text)}
 )
 
 
@@ -202,6 +278,15 @@ class Columns:
         """What the matrix's columns are called."""
         return [name for column in self.columns for name in column.features()]
 
+    def described(self) -> list[str]:
+        """What the columns are taken for, a line a kind."""
+        by_kind: dict[str, list[str]] = {}
+        for column in self.columns:
+            boolean = isinstance(column, Number) and column.boolean
+            by_kind.setdefault("boolean" if boolean else column.kind, []).append(column.name)
+        lines = [f"{kind} columns: {listed(names)}" for kind, names in by_kind.items()]
+        return lines + [f"not used: {name} ({why})" for name, why in self.dropped.items()]
+
     def blocks(self, table: Table) -> Iterator[Floats]:
         """A table's rows as float32 (rows, width), block by block, in their order."""
         expressions: dict[str, str] = {}
@@ -230,10 +315,16 @@ class Columns:
     def plain(self) -> dict[str, Any]:
         """For JSON; numbers keep their bits."""
         return {
-            "columns": [{"kind": one.kind, **asdict(one)} for one in self.columns],
+            "columns": [{"kind": one.kind, **_plain(one)} for one in self.columns],
             "dropped": dict(self.dropped),
             "types": dict(self.types),
         }
+
+
+def _plain(column: Prepared) -> dict[str, Any]:
+    if isinstance(column, Text):
+        return {"name": column.name, "vectorizer": column.vectorizer.plain()}
+    return asdict(column)
 
 
 def from_plain(plain: Mapping[str, Any]) -> Columns:
@@ -247,7 +338,10 @@ def from_plain(plain: Mapping[str, Any]) -> Columns:
         values: dict[str, Any] = {
             key: tuple(value) if isinstance(value, list) else value for key, value in one.items()
         }
-        made.append(_KINDS[values.pop("kind")](**values))
+        kind = _KINDS[values.pop("kind")]
+        if kind is Text:
+            values["vectorizer"] = vectorizer_of(values["vectorizer"])
+        made.append(kind(**values))
     return Columns(tuple(made), plain["dropped"], plain["types"])
 
 

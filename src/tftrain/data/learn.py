@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 
 from tftrain import config
 from tftrain.config import Data, Source
-from tftrain.data import kinds, table
-from tftrain.data.columns import Category, Columns, Date, Number, Prepared, days
+from tftrain.data import kinds, table, text
+from tftrain.data.columns import Category, Columns, Date, Hashed, Number, Prepared, Text, days
 from tftrain.data.kinds import TRAINING, Kinds
 from tftrain.data.table import Table, quoted
-from tftrain.errors import DataError
+from tftrain.errors import DataError, listed
 
+_TEXTS = 10_000  # read at a time
 _MOMENTS = "count({x}), avg({x}), var_pop({x}), min({x}), max({x})"
 
 
@@ -44,11 +45,14 @@ def learn(rows: Table, chosen: NDArray[np.int64], data: Data, source: Source) ->
         elif one.kind == "date":
             _require_type(rows, name, ("DATE", "TIMESTAMP"), source)
             learnt.append(_date(rows, name))
+        elif one.kind == "text":
+            learnt.append(_text(rows, name, one.column.text or config.Text(), source))
     if not learnt:
         message = "no column is left to learn from: " + "; ".join(
             f"{name} ({why})" for name, why in kinds.dropped(found).items()
         )
         raise DataError(source.problem(("data", "source"), "D011", message))
+    _check_alone(learnt, source)
     types = {one.name: rows.types[one.name] for one in learnt}
     return Columns(tuple(learnt), kinds.dropped(found), types)
 
@@ -117,7 +121,9 @@ def _boundaries(rows: Table, name: str, bins: int) -> tuple[float, ...]:
     return tuple(sorted({_single(value) for value in found}))
 
 
-def _category(rows: Table, name: str, asked: config.Category) -> Category:
+def _category(rows: Table, name: str, asked: config.Category) -> Category | Hashed:
+    if asked.num_hashes is not None:
+        return Hashed(name, asked.num_hashes)
     given = f"coalesce({quoted(name)}::VARCHAR, '')"
     found = rows.connection.execute(
         f"SELECT {given}, count(*) {TRAINING} GROUP BY 1 ORDER BY 2 DESC, 1"
@@ -131,6 +137,36 @@ def _date(rows: Table, name: str) -> Date:
     cycles = (7.0, 365.2425) if rows.types[name] == "DATE" else (1.0, 7.0, 365.2425)
     spread = variance**0.5 if given and high > low else 1.0
     return Date(name, _single(mean or 0.0), _single(mean or 0.0), _single(spread) or 1.0, cycles)
+
+
+def _text(rows: Table, name: str, asked: config.Text, source: Source) -> Text:
+    given = f"coalesce({quoted(name)}::VARCHAR, '')"
+    rows.connection.execute(f"SELECT {given} {TRAINING}")
+    blocks = iter(lambda: rows.connection.fetchmany(_TEXTS), [])
+    try:
+        vectorizer = text.learn(
+            ([value for (value,) in block] for block in blocks),
+            mode="tokens" if asked.output_mode == "int" else asked.output_mode,
+            max_tokens=asked.max_tokens,
+            length=asked.output_sequence_length,
+            ngrams=asked.ngrams,
+        )
+    except ValueError as error:
+        message = f"column `{name}`: {error}"
+        raise DataError(source.problem(("data", "columns", name), "D011", message)) from None
+    return Text(name, vectorizer)
+
+
+def _check_alone(learnt: Sequence[Prepared], source: Source) -> None:
+    """Token numbers are for an Embedding, which other numbers are not for."""
+    for one in learnt:
+        if isinstance(one, Text) and one.vectorizer.mode == "tokens" and len(learnt) > 1:
+            others = listed(other.name for other in learnt if other is not one)
+            message = (
+                f"column `{one.name}` becomes token numbers, which can't stand beside other "
+                f"columns: drop {others}, or take another output_mode"
+            )
+            raise DataError(source.problem(("data", "columns", one.name), "D011", message))
 
 
 def _single(value: float) -> float:
