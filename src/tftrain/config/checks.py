@@ -84,7 +84,7 @@ def data_files(data: Data) -> Iterator[Fault]:
         written = given.model_dump().values() if isinstance(given, Arrays) else [given]
         for file in written:
             if isinstance(file, str) and file not in DATASETS and not files.matching(file):
-                near = files.beside(Path(file), SUFFIXES)
+                near = files.beside(Path(file), SUFFIXES, folders=True)
                 yield ("data", *place), "D001", f"{file}: no such file{near}"
 
 
