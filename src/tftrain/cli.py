@@ -178,8 +178,8 @@ def init(
         str | None, typer.Argument(metavar="[TEMPLATE]", help="One of those listed without it.")
     ] = None,
     path: Annotated[
-        Path, typer.Argument(metavar="[PATH]", help="The file to write, or a folder.")
-    ] = Path(),
+        str, typer.Argument(metavar="[PATH]", help="The file to write, or a folder.")
+    ] = ".",
 ) -> None:
     """List the templates, or write one as a config of your own."""
     from tftrain import templates, terminal
