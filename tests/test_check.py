@@ -8,6 +8,7 @@ import re
 import string
 
 import pytest
+import yaml
 
 from conftest import ROOT
 from test_cli_light import WATCHED, tftrain  # noqa: F401 - the fixture
@@ -113,6 +114,31 @@ def test_values_in_force_and_their_origins(tftrain, tmp_path):  # noqa: F811 - p
     again = tmp_path / "again.yaml"
     again.write_text(stdout)
     assert config.load(again)[0] == config.load(DIGITS, ["training.epochs=7"])[0]
+
+
+def test_values_in_force_of_several_configs_are_documents_of_yaml(tftrain, tmp_path):  # noqa: F811 - pytest's way
+    faulty = tmp_path / "faulty.yaml"
+    faulty.write_text("sed: 1\n")
+    code, stdout, _ = tftrain("check", DIGITS, faulty, CONFIGS["digits_l2"], "--show")
+    assert code == 2
+    lines = stdout.split("\n")
+    assert lines[0] == f"--- # {DIGITS}"
+    assert f"--- # {faulty}" in lines
+    first, none, last = yaml.safe_load_all(stdout)
+    assert (first["name"], none, last["name"]) == ("digits", None, "digits_l2")
+
+
+def test_values_in_force_and_their_origins_as_json(tftrain):  # noqa: F811 - pytest's way
+    changed = [DIGITS, "training.epochs=7", "--format", "json"]
+    (shown,) = json.loads(tftrain("check", *changed, "--show")[1])
+    assert shown["effective"]["training"]["epochs"] == 7
+    assert "origins" not in shown
+    (traced,) = json.loads(tftrain("check", *changed, "--origin")[1])
+    assert traced["effective"] == shown["effective"]
+    assert traced["origins"]["training.epochs"] == "override 'training.epochs=7'"
+    assert traced["origins"]["data.source"] == f"{DIGITS}:8"
+    (faulty,) = json.loads(tftrain("check", *changed, "--show", "training.epoch=1")[1])
+    assert faulty["effective"] is None
 
 
 @pytest.mark.parametrize("code", ["C010", "k003", "N001"])

@@ -67,9 +67,9 @@ class Report:
             return [config.with_origins(self.config, self.source)]
         return [config.resolved(self.config)]
 
-    def plain(self) -> dict[str, Any]:
-        """Problems and table for JSON."""
-        return {
+    def plain(self, *, show: bool = False, origins: bool = False) -> dict[str, Any]:
+        """Problems and table for JSON; the values in force and where each came from if wanted."""
+        plain: dict[str, Any] = {
             "problems": [findings.plain(problem) for problem in self.problems],
             "layers": [
                 {
@@ -80,6 +80,12 @@ class Report:
                 for row in self.table
             ],
         }
+        if show or origins:
+            plain["effective"] = self.config and self.config.model_dump(mode="json")
+        if origins and self.config and self.source:
+            places = config.origins(self.config, self.source)
+            plain["origins"] = {".".join(map(str, path)): place for path, place in places.items()}
+        return plain
 
 
 def check(
