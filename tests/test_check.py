@@ -153,6 +153,29 @@ def test_a_code_that_is_none_is_told():
         check.explain("C10")
 
 
+@pytest.mark.parametrize(
+    ("data", "training", "told"),
+    [
+        ("{source: digits, classes: [0, 11, 0]}", "", ["1:37: D006", "1:41: D006"]),
+        ("{source: iris, classes: [setosa, virginca]}", "", ["1:40: D006"]),
+        ("{source: gone.npz, classes: [0, 11, 0]}", "", ["1:43: D006"]),
+        ("{source: iris}", "class_weight: {setosa: 2, rosa: 3}", ["3:66: C023"]),
+        ("{source: digits, classes: [1, 0]}", "class_weight: {2: 2}", ["3:52: C023"]),
+        ("{source: diabetes}", "class_weight: balanced", ["3:48: D006"]),
+        ("{source: diabetes, classes: [25, 346]}", "class_weight: balanced", []),
+        ("{source: iris}", "class_weight: balanced", []),
+    ],
+)
+def test_classes_of_a_bundled_set_are_known_without_reading_it(data, training, told, tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text(
+        f"data: {data}\nmodel: {{layers: [{{Dense: {{units: 3}}}}]}}\n"
+        f"training: {{loss: mse, epochs: 1, {training}}}\n"
+    )
+    problems = [one for one in check.check(path).problems if one.code in ("D006", "C023")]
+    assert [f"{one.mark.line}:{one.mark.column}: {one.code}" for one in problems] == told
+
+
 def test_data_are_read_when_asked(tmp_path):
     path = tmp_path / "c.yaml"
     path.write_text(UNSOUND.replace("source: digits", "source: gone.npz"))
