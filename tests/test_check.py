@@ -7,6 +7,7 @@ import random
 import re
 import string
 
+import numpy as np
 import pytest
 import yaml
 
@@ -176,11 +177,32 @@ def test_classes_of_a_bundled_set_are_known_without_reading_it(data, training, t
     assert [f"{one.mark.line}:{one.mark.column}: {one.code}" for one in problems] == told
 
 
+def test_a_missing_file_is_told_and_the_network_read_all_the_same(tmp_path):
+    path = tmp_path / "c.yaml"
+    files = "{source: gone.npz, split: {train: 1.0, test: rows.npz}}"
+    path.write_text(
+        f"data: {files}\nmodel: {{layers: [{{Dense: {{units: 3}}}}, {{Dense: {{units: 1}}}}]}}\n"
+    )
+    (tmp_path / "row.npz").touch()
+    codes = [one.code for one in check.check(path, ["training={loss: mse, epochs: 1}"]).problems]
+    assert codes[:2] == ["D001", "D001"]
+    assert "N021" in codes, "and what the lint says"
+    told = check.check(path, ["training={loss: mse, epochs: 0}"]).problems
+    assert [(one.mark.column, one.code) for one in told] == [
+        (16, "D001"),
+        (52, "D001"),
+        (None, "C013"),
+    ]
+    assert "did you mean `row.npz`" in told[0].message + told[1].message
+
+
 def test_data_are_read_when_asked(tmp_path):
     path = tmp_path / "c.yaml"
-    path.write_text(UNSOUND.replace("source: digits", "source: gone.npz"))
-    assert "D001" not in {problem.code for problem in check.check(path).problems}
-    assert "D001" in {problem.code for problem in check.check(path, data=True).problems}
+    path.write_text(UNSOUND.replace("source: digits, classes: [0, 1]", "source: rows.npz"))
+    labels = np.array([0, 1] * 5)
+    np.savez(tmp_path / "rows.npz", x=np.full((10, 8, 8, 1), np.nan), y=labels)
+    assert "D005" not in {problem.code for problem in check.check(path).problems}
+    assert "D005" in {problem.code for problem in check.check(path, data=True).problems}
 
 
 @pytest.mark.usefixtures("tensorflow")

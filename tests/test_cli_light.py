@@ -17,7 +17,7 @@ BAD = ROOT / "tests" / "configs" / "bad"
 WATCHED = """
 import atexit, sys
 heavy = {"tensorflow", "keras", "jax", "torch"}
-if {"--help", "--version", "runs"} & set(sys.argv):
+if {"--help", "--version", "runs", "check"} & set(sys.argv):
     heavy.add("numpy")
 atexit.register(lambda: print("imported", sorted(heavy & set(sys.modules)), file=sys.stderr))
 sys.argv[0] = "tftrain"

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tftrain import config, findings, pages
-from tftrain.config import Config, Source, outputs_fault, resolve
-from tftrain.config.lint import EXAMPLES, RULES, Facts, facts_of, lint, network
+from tftrain.config import Config, Source, headers, outputs_fault, resolve
+from tftrain.config.lint import EXAMPLES, RULES, Facts, lint, network
 from tftrain.config.shapes import Row, trace
 from tftrain.errors import ConfigError, DataError, Problem
 
@@ -99,13 +99,16 @@ def check(
         data: whether the rows are read too; without, only what is known of them beforehand counts.
         build: whether Keras builds the network too, and is compared with what the rules say.
     """
-    try:
-        settings, source = config.load(path, overrides)
-    except ConfigError as error:
-        return Report(error.problems)
     problems: list[Problem] = []
+    loaded = config.collect(problems, partial(config.load, path, overrides, data_files=True))
+    if {problem.code for problem in problems} == {"D001"}:  # no reason to pass over the network
+        loaded = config.load(path, overrides)
+    if loaded is None:
+        return Report(tuple(problems))
+    settings, source = loaded
     splits = _splits(settings, source, problems) if data or build else None
-    table = _network(settings, source, splits, problems)
+    facts = _facts(settings, source, splits, problems)
+    table = _network(settings, source, facts, problems)
     if build and splits is not None:
         table = _built(settings, source, splits, table, problems)
     in_order = sorted(problems, key=partial(_place, str(path)))
@@ -145,11 +148,8 @@ def _splits(settings: Config, source: Source, problems: list[Problem]) -> Splits
         return None
 
 
-def _network(
-    settings: Config, source: Source, splits: Splits | None, problems: list[Problem]
-) -> list[Row]:
+def _network(settings: Config, source: Source, facts: Facts, problems: list[Problem]) -> list[Row]:
     """The network's table; what doesn't fit in it, and what the lint says."""
-    facts = _facts(settings, splits)
     specs = enumerate(settings.model.layers)
     layers = [resolve("layer", spec, ("model", "layers", at), source) for at, spec in specs]
     table = [Row(layer, None, None) for layer in layers]
@@ -164,12 +164,19 @@ def _network(
     return table
 
 
-def _facts(settings: Config, splits: Splits | None) -> Facts:
-    if splits is None:
-        return facts_of(settings.data)
-    from tftrain import data
+def _facts(
+    settings: Config, source: Source, splits: Splits | None, problems: list[Problem]
+) -> Facts:
+    """What is known of the data: read, or as the headers of its files tell."""
+    if splits is not None:
+        from tftrain import data
 
-    return data.facts(settings, splits)
+        return data.facts(settings, splits)
+    facts, faults = headers.known(settings)
+    told = {problem.mark for problem in problems}  # by who read the rows
+    found = [source.problem(*fault) for fault in faults]
+    problems += [problem for problem in found if problem.mark not in told]
+    return facts
 
 
 def _outputs_fault(settings: Config, facts: Facts, table: Sequence[Row]) -> str | None:

@@ -51,7 +51,7 @@ def facts_of(data: Data) -> Facts:
         return Facts(target="classes", classes=len(data.classes), labels=one_hot)
     magnitude = _magnitude(data, known)
     if known.classes is None:
-        rows = _training_rows(known.rows, data)
+        rows = training_rows(known.rows, data)
         lowest, highest = known.targets or (None, None)
         return Facts(
             inputs=(known.columns,),
@@ -66,7 +66,7 @@ def facts_of(data: Data) -> Facts:
     counts = [known.classes.get(name, 0) for name in names]
     return Facts(
         inputs=(known.columns,),
-        rows=_training_rows(sum(counts), data),
+        rows=training_rows(sum(counts), data),
         target="classes",
         classes=len(counts),
         labels=(len(counts),) if data.one_hot else (),
@@ -89,7 +89,7 @@ def _magnitude(data: Data, known: Bundled) -> float:
     return _DEVIATION if scaling is not None else known.largest
 
 
-def _training_rows(total: int, data: Data) -> int:
+def training_rows(total: int, data: Data) -> int:
     """The share of `data.split.train` of all rows, rounded as `data.split` rounds."""
     split = data.split
     parts = [part for part in (split.train, split.validation, split.test) if part != 0]
