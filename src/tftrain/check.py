@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tftrain import config, findings, pages
-from tftrain.config import Config, Source, headers, outputs_fault, resolve
+from tftrain.config import Config, Source, headers, memory, outputs_fault, resolve_layers
 from tftrain.config.lint import EXAMPLES, RULES, Facts, lint, network
 from tftrain.config.shapes import Row, trace
 from tftrain.errors import ConfigError, DataError, Problem
@@ -109,7 +109,7 @@ def check(
     splits = _splits(settings, source, problems) if data or build else None
     facts = _facts(settings, source, splits, problems)
     table = _network(settings, source, facts, problems)
-    if build and splits is not None:
+    if build and splits is not None and not any(one.code == "K009" for one in problems):
         table = _built(settings, source, splits, table, problems)
     in_order = sorted(problems, key=partial(_place, str(path)))
     return Report(tuple(dict.fromkeys(in_order)), tuple(table), settings, source)
@@ -150,12 +150,15 @@ def _splits(settings: Config, source: Source, problems: list[Problem]) -> Splits
 
 def _network(settings: Config, source: Source, facts: Facts, problems: list[Problem]) -> list[Row]:
     """The network's table; what doesn't fit in it, and what the lint says."""
-    specs = enumerate(settings.model.layers)
-    layers = [resolve("layer", spec, ("model", "layers", at), source) for at, spec in specs]
+    layers = resolve_layers(settings.model, source)
     table = [Row(layer, None, None) for layer in layers]
     if facts.inputs is not None:
         table, fault = trace(layers, facts.inputs)
-        if fault is not None:
+        if too_large := memory.fault(table, settings, source):
+            place, problem = too_large
+            table = table[:place]
+            problems.append(problem)
+        elif fault is not None:
             problems.append(source.problem(fault.path, fault.code, fault.message))
         elif message := _outputs_fault(settings, facts, table):
             problems.append(source.problem(layers[-1].path, "K005", message))

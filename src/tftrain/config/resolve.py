@@ -135,6 +135,16 @@ def _objects(model: Model | None, training: Training | None) -> Iterator[tuple[s
             yield "callback", spec, ("training", "callbacks", place)
 
 
+def resolve_layers(model: Model, source: Source) -> list[Resolved]:
+    """The network's layers.
+
+    Raises:
+        ConfigError: when one of them isn't Keras's.
+    """
+    specs = enumerate(model.layers)
+    return [resolve("layer", spec, ("model", "layers", place), source) for place, spec in specs]
+
+
 def collect(problems: list[Problem], construct: Callable[[], Any]) -> Any:
     """What `construct` makes; where it raises a ConfigError, None, and its problems are kept."""
     try:
