@@ -56,6 +56,7 @@ _SEVERAL = re.compile(
     rf"({_TEXT}(?>(?:(?:,| or| and|, or|, and) {_TEXT})+)(?!,? (?:or|and)\b))",
     re.IGNORECASE,
 )
+_CHECKED_ELSEWHERE = (("metric", "name"),)  # in `checks`, which asks more of it than a text
 _NONE_AS_TEXT = ("reduction",)  # Keras takes `none` for None
 _QUOTED = re.compile(r"[\"']([\w-]+)[\"'`]")
 _BY_DEFAULT = {"bool": ("bool",), "int": ("int", "float"), "float": ("int", "float")}
@@ -206,7 +207,9 @@ def _entry(kind: str, found: Any) -> Entry:
             parameter.required,
             parameter.default,
             _SENTENCE.split(parameter.description, maxsplit=1)[0],
-            _types(parameter.description, parameter.default),
+            ()
+            if (kind, parameter.name) in _CHECKED_ELSEWHERE
+            else _types(parameter.description, parameter.default),
             _choices(parameter.name, parameter.description, parameter.default),
         )
         for parameter in given
