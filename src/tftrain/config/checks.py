@@ -20,6 +20,7 @@ from tftrain.errors import did_you_mean, listed
 CALLBACK_PATHS = ("filepath", "filename", "log_dir", "backup_dir", "directory")
 _METRIC = re.compile(r"(?!val_)[A-Za-z_]\w*")
 _COLUMNS = ("epoch", "learning_rate", "seconds")  # of metrics.csv
+_GUESSES = 100  # the nearest of many names takes time
 Fault = tuple[Place, str, str]
 
 
@@ -173,9 +174,10 @@ def _class_weight(data: Data, training: Training) -> Iterator[Fault]:
     if bundled == [] and not names and family(training.loss) == "numbers":
         message = "the labels are numbers, not classes: leave it out"
         yield ("training", "class_weight"), "D006", message
-    for name in () if isinstance(weights, str) or not names else weights:
-        if name not in names:
-            near = did_you_mean(name, names) or f"; expected some of {listed(names)}"
+    known = set(names)
+    for name in () if isinstance(weights, str) or not names else list(weights)[:MAX_FAULTS]:
+        if name not in known:
+            near = did_you_mean(name, names[:_GUESSES]) or f"; expected some of {listed(names)}"
             yield ("training", "class_weight", name), "C023", f"no class `{name}`{near}"
 
 
