@@ -1,6 +1,6 @@
 """YAML text in, a frozen Config out: the only door through which a config comes in."""
 
-from tftrain.config.checks import CALLBACK_PATHS, class_name, monitors
+from tftrain.config.checks import CALLBACK_PATHS, class_name, monitors, not_positive
 from tftrain.config.columns import Category, Column, Number, Series, Text
 from tftrain.config.data import (
     ARRAY_SUFFIXES,
@@ -55,6 +55,7 @@ __all__ = [
     "kind_of",
     "load",
     "monitors",
+    "not_positive",
     "origins",
     "outputs",
     "outputs_fault",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
@@ -218,6 +218,23 @@ def _classes(data: Data) -> Iterator[Fault]:
         seen.add(name)
         if message:
             yield ("data", "classes", place), "D006", message
+    if known and data.positive is not None and data.classes is None:
+        message = not_positive(class_name(data.positive), known)
+        if message:
+            yield ("data", "positive"), "D006", message
+
+
+def not_positive(name: str, labels: Sequence[str]) -> str | None:
+    """Why a label can't be the positive one of those that there are."""
+    if name not in labels:
+        near = did_you_mean(name, labels) or f"; the labels are {listed(labels)}"
+        return f"no row has the label `{name}`{near}"
+    others = [label for label in labels if label != name]
+    if len(others) > 1:
+        return (
+            f"expected one class besides `{name}`, got {listed(others)}; data.classes chooses two"
+        )
+    return None
 
 
 def _bundled_classes(data: Data) -> list[str] | None:
