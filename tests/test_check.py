@@ -191,6 +191,17 @@ def test_classes_of_a_bundled_set_are_known_without_reading_it(data, training, t
     assert [f"{one.mark.line}:{one.mark.column}: {one.code}" for one in problems] == told
 
 
+def test_a_name_of_no_data_at_all_is_told_and_the_network_is_not_looked_at(tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text(UNSOUND.replace("digits", "digitts"))
+    report = check.check(path)
+    assert [str(problem) for problem in report.problems] == [
+        f"{path}:1:16: error[D001]: `data.source`: no file, folder or bundled set is called "
+        "'digitts'; did you mean `digits`?"
+    ]
+    assert report.table == ()
+
+
 def test_a_missing_file_is_told_and_the_network_read_all_the_same(tmp_path):
     path = tmp_path / "c.yaml"
     files = "{source: gone.npz, split: {train: 1.0, test: rows.npz}}"

@@ -101,8 +101,9 @@ def check(
     """
     problems: list[Problem] = []
     loaded = config.collect(problems, partial(config.load, path, overrides, data_files=True))
-    if {problem.code for problem in problems} == {"D001"}:  # no reason to pass over the network
-        loaded = config.load(path, overrides)
+    if {problem.code for problem in problems} == {"D001"}:
+        # no reason to pass over the network, where it is known what kind of data is missing
+        loaded = config.collect([], partial(config.load, path, overrides))
     if loaded is None:
         return Report(tuple(problems))
     settings, source = loaded
