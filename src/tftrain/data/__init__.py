@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from tftrain.config import Arrays, Config, FixedScaling, Source, family, kind_of
 from tftrain.data import arrays, labels, learn, scaling, sources, table, target
 from tftrain.data.facts import facts
-from tftrain.data.fresh import Fresh, Note, fresh
+from tftrain.data.fresh import Fresh, Note, examine
 from tftrain.data.labels import Encoding, Labels
 from tftrain.data.preparation import Preparation
 from tftrain.data.preparation import from_arrays as preparation_of
@@ -117,7 +117,7 @@ def unlabelled(
     if keep and raw.table is None:
         message = f"no columns: `{keep[0]}` can only be kept of a table"
         raise DataError(Problem(Mark(file), "D003", message))
-    return fresh(raw, preparation, config.data, keep)
+    return examine(raw, preparation, config.data, keep)
 
 
 def _other(

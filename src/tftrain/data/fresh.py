@@ -104,7 +104,7 @@ class Fresh:
         return {name: np.ma.filled(column.astype(object), None) for name, column in columns.items()}
 
 
-def fresh(raw: Raw, preparation: Preparation, data: Data, keep: Sequence[str]) -> Fresh:
+def examine(raw: Raw, preparation: Preparation, data: Data, keep: Sequence[str]) -> Fresh:
     """Rows and how they differ from the training rows.
 
     Args:
@@ -175,16 +175,15 @@ def _notes(rows: Table, columns: Columns, data: Data) -> tuple[Note, ...]:
             odd[one.name, "missing"] = f"{column} IS NULL"
     if not odd:
         return ()
-    asked = ", ".join(
-        f"count_if({check}), arg_min({quoted(name)}::VARCHAR, rowid) FILTER ({check})"
-        for (name, _), check in odd.items()
-    )
-    found = iter(rows.ask(asked)[0])
-    return tuple(
-        Note(name, kind, cells, rows.rows, example, known[name] if kind == "unseen" else None)
-        for (name, kind), cells, example in zip(odd, found, found, strict=True)
-        if cells
-    )
+    counts = rows.ask(", ".join(f"count_if({check})" for check in odd.values()))[0]
+    notes = []
+    for ((name, kind), check), cells in zip(odd.items(), counts, strict=True):
+        if cells and kind == "unseen":
+            (example,) = rows.ask(f"{quoted(name)}::VARCHAR", f"WHERE {check} LIMIT 1")[0]
+            notes.append(Note(name, kind, cells, rows.rows, example, known[name]))
+        elif cells:
+            notes.append(Note(name, kind, cells, rows.rows))
+    return tuple(notes)
 
 
 def _known(column: Category, data: Data) -> int | None:
