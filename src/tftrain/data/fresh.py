@@ -101,7 +101,14 @@ class Fresh:
             for name, kind in self.kept.items()
         }
         columns = self.raw.table.arrays(texts, start, stop)
-        return {name: np.ma.filled(column.astype(object), None) for name, column in columns.items()}
+        return {name: _texts(column) for name, column in columns.items()}
+
+
+def _texts(column: NDArray[Any]) -> NDArray[Any]:
+    """None where a cell is masked; NumPy's own `filled` takes None for its default, a `?`."""
+    texts = np.array(np.ma.getdata(column), object)
+    texts[np.ma.getmaskarray(column)] = None
+    return texts
 
 
 def examine(raw: Raw, preparation: Preparation, data: Data, keep: Sequence[str]) -> Fresh:

@@ -166,7 +166,9 @@ def columns(connection: Connection, relation: str = NAME) -> dict[str, str]:
     return {name: kind for name, kind, *_ in described}
 
 
-def _selected(there: Collection[str], wanted: Wanted, source: str) -> str:
+def _selected(there: Mapping[str, str], wanted: Wanted, source: str) -> str:
+    if there == {"json": "JSON"}:  # of a file of JSON lines that has none
+        raise DataError(Problem(Mark(source), "D007", "no rows"))
     _require(there, [*wanted.needed, *wanted.kept], source)
     return ", ".join(map(quoted, dict.fromkeys([*wanted.needed, *wanted.kept])))
 
