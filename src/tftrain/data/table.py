@@ -145,19 +145,21 @@ def read(
     return table
 
 
-def connect() -> Connection:
+def connect(memory: str = _MEMORY) -> Connection:
     """An empty database that stays within its memory and loads no extension."""
     import duckdb  # 50 ms that other sources need not wait for
 
-    return duckdb.connect(
+    connection = duckdb.connect(
         ":memory:",
         config={
-            "memory_limit": _MEMORY,
+            "memory_limit": memory,
             "temp_directory": tempfile.gettempdir(),
             "autoinstall_known_extensions": "false",
             "autoload_known_extensions": "false",
         },
     )
+    connection.execute("SET enable_progress_bar = false")  # stdout is for the predictions
+    return connection
 
 
 def columns(connection: Connection, relation: str = NAME) -> dict[str, str]:
