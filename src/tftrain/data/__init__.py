@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tftrain.config import Arrays, Config, FixedScaling, Source, family
-from tftrain.data import arrays, labels, learn, scaling, sources, table, target
+from tftrain.data import arrays, cache, labels, learn, scaling, sources, table, target
 from tftrain.data.facts import facts
 from tftrain.data.labels import Encoding, Labels
 from tftrain.data.preparation import Preparation
@@ -51,18 +51,28 @@ def load(config: Config, source: Source) -> Splits:
 
     Raises:
         DataError: when rows are missing, unreadable, not numbers, or not what the loss can take.
+        StorageError: when there is no room for a large table's prepared rows.
     """
+    wanted = cache.key(config)
+    if (kept := cache.find(wanted)) is not None:
+        return kept
+    with cache.Room() as room:
+        splits = _load(config, source, room)
+        return room.keep(splits, wanted, str(config.data.source))
+
+
+def _load(config: Config, source: Source, room: cache.Room) -> Splits:
     raws = _read(config, source)
     raw = raws.pop("source")
     labelled = labels.learn(_labels(raw, config), raw.names, config, source)
     rows = _split_rows(config, raw, labelled, source, raws)
     preparation = _learn(config, raw, labelled, rows["train"], source)
-    raw = _prepared(raw, preparation)
+    raw = _prepared(raw, preparation, room)
     labelled = _scaled(labelled, preparation)
     parts = {name: _part(raw, labelled, chosen, preparation) for name, chosen in rows.items()}
     for name, other in raws.items():
         with _named_in(source, ("data", "split", name)):
-            parts[name] = _other_part(config, other, labelled.encoding, preparation)
+            parts[name] = _other_part(config, other, labelled.encoding, preparation, room)
             _same_shape(parts["train"], parts[name], other)
     weights = labels.class_weights(_of(labelled, rows["train"]), config, source)
     train = parts["train"]
@@ -92,7 +102,8 @@ def load_part(
         DataError: as `load`, and for labels that the training rows don't have.
     """
     raw = _other(config, file, preparation, labelled=True)
-    return _other_part(config, raw, encoding, preparation)
+    with cache.Room() as room:
+        return _other_part(config, raw, encoding, preparation, room)
 
 
 def _other(config: Config, file: str | Arrays, preparation: Preparation, *, labelled: bool) -> Raw:
@@ -102,11 +113,13 @@ def _other(config: Config, file: str | Arrays, preparation: Preparation, *, labe
     )
 
 
-def _other_part(config: Config, raw: Raw, encoding: Encoding, preparation: Preparation) -> Part:
+def _other_part(
+    config: Config, raw: Raw, encoding: Encoding, preparation: Preparation, room: cache.Room
+) -> Part:
     mark = Mark(raw.source)
     written = _labels(raw, config)
     flat = written.reshape(-1) if written.shape[1:] == (1,) else written
-    raw = _prepared(raw, preparation)
+    raw = _prepared(raw, preparation, room)
     if encoding.classes is None or flat.ndim > 1:
         if flat.dtype.kind in "US" or raw.names is not None:
             message = f"y: expected numbers, as the training rows have, got {flat.dtype}"
@@ -266,13 +279,13 @@ def _scaled(labelled: Labels, preparation: Preparation) -> Labels:
     return replace(labelled, values=preparation.target.apply(labelled.values))
 
 
-def _prepared(raw: Raw, preparation: Preparation) -> Raw:
+def _prepared(raw: Raw, preparation: Preparation, room: cache.Room) -> Raw:
     """The rows with a table's columns made into numbers."""
     if raw.table is None or preparation.columns is None:
         return raw
-    table.require_columns(raw.table, preparation.columns.names())
-    matrix = np.empty((raw.table.rows, preparation.columns.width), np.float32)
-    preparation.columns.fill(raw.table, matrix)
+    columns = preparation.columns
+    table.require_columns(raw.table, columns.names())
+    matrix = room.matrix(raw.table.rows, columns.width, columns.blocks(raw.table))
     return replace(raw, inputs=matrix)
 
 

@@ -305,13 +305,6 @@ class Columns:
             place += column.width
         return block
 
-    def fill(self, table: Table, matrix: Floats) -> None:
-        """Writes a table's rows into a matrix (rows, width)."""
-        start = 0
-        for block in self.blocks(table):
-            matrix[start : start + len(block)] = block
-            start += len(block)
-
     def plain(self) -> dict[str, Any]:
         """For JSON; numbers keep their bits."""
         return {
