@@ -92,7 +92,14 @@ def fit(
     from tftrain import terminal
 
     changes = [*(overrides or []), *([f"name={json.dumps(name)}"] if name else [])]
-    asked = job.prepare(config, changes, runs_dir=runs_dir, smoke=smoke, require=require or ())
+    asked = job.prepare(
+        config,
+        changes,
+        runs_dir=runs_dir,
+        smoke=smoke,
+        require=require or (),
+        meanwhile=job.begin_import,
+    )
     run = job.fit(asked, terminal.progress(quiet=quiet))
     checks = _checked(run) if smoke else []
     if as_json:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from tftrain.config import Arrays, Config, FixedScaling, Source, family
 from tftrain.data import arrays, cache, labels, learn, scaling, sources, table, target
+from tftrain.data.cache import table_bytes
 from tftrain.data.facts import facts
 from tftrain.data.labels import Encoding, Labels
 from tftrain.data.preparation import Preparation
@@ -36,6 +37,7 @@ __all__ = [
     "load",
     "load_part",
     "preparation_of",
+    "table_bytes",
 ]
 
 SMOKE_ROWS = 256
@@ -239,11 +241,13 @@ def _lacking(labelled: Labels, chosen: NDArray[np.int64], name: str) -> str | No
     """What a part has none of."""
     if not len(chosen):
         return f"no rows for the {name} split: the source has {len(labelled.rows)}"
-    missing = np.setdiff1d(labelled.groups, labelled.groups[chosen])
+    every = np.bincount(labelled.groups)
+    here = np.bincount(labelled.groups[chosen], minlength=len(every))
+    missing = np.flatnonzero((every > 0) & (here == 0))
     if not len(missing):
         return None
     classes = labelled.encoding.classes or ("",)
-    rows = int((labelled.groups == missing[0]).sum())
+    rows = int(every[missing[0]])
     return f"no row of class `{classes[missing[0]]}` for the {name} split: the source has {rows}"
 
 

@@ -98,6 +98,12 @@ def key(config: Config) -> Key | None:
     return Key(hashlib.sha256(written).hexdigest()[:16], paths, stamps)
 
 
+def table_bytes(config: Config) -> int:
+    """How large the files are that a config's rows come from, where they are tables."""
+    found = key(config)
+    return sum(size for size, _ in found.stamps) if found else 0
+
+
 def find(wanted: Key | None) -> Splits | None:
     """The rows that an earlier run has kept; an entry that is damaged is removed.
 
