@@ -104,9 +104,11 @@ def finish(made: Path, name: str) -> Path:
     try:
         made.rename(whole)
     except OSError:
-        if not (whole / MANIFEST).exists():
-            raise
-        _remove(made)
+        if (whole / MANIFEST).exists():
+            _remove(made)
+        else:  # what is left of an entry
+            _remove(whole)
+            made.rename(whole)
     return whole
 
 
