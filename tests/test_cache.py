@@ -325,3 +325,11 @@ def test_pages_of_a_kept_matrix_are_given_back(load, monkeypatch):
     monkeypatch.setattr(splits, "release", given.append)
     load().train.take(slice(5))
     assert len(given) == 1
+
+
+@pytest.mark.parametrize("rows", [range(0, 400, 3), range(399, 0, -7), [], [5, 5, 390, 2], [399]])
+def test_rows_are_gathered_stretch_by_stretch(rows, load, monkeypatch):
+    inputs = load().train.inputs
+    monkeypatch.setattr(splits, "_STRETCH_BYTES", 10 * inputs[:1].nbytes)
+    chosen = np.array(rows, np.int64)
+    np.testing.assert_array_equal(splits.gather(inputs, chosen), np.asarray(inputs)[chosen])
