@@ -1,4 +1,4 @@
-"""A table of millions of rows, against reading it with pandas: python benchmarks/scale.py TABLE.csv.
+"""Millions of rows, against reading them with pandas: python benchmarks/scale.py TABLE.csv.
 
 The table has a column `label` of 0 and 1, all others are numbers. pandas is no dependency of
 tftrain: install it where tftrain isn't, as in `python -m venv pandas; pandas/bin/pip install

@@ -114,6 +114,14 @@ def test_kept_rows_are_the_same_to_the_bit(section, load, cached, tmp_path, monk
     assert_same(load(section, training=training), kept)
 
 
+def test_a_matrix_is_written_once(load, cached, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TFTRAIN_CACHE_DIR", "cache")
+    rows = load()
+    matrix = rows.train.inputs
+    assert matrix.nbytes < store.entries()[0].size < 2.5 * matrix.nbytes
+
+
 def test_small_matrices_leave_nothing_behind(load, cached, monkeypatch):
     monkeypatch.setattr(cache, "MEMORY_BYTES", 10**6)
     rows = load()

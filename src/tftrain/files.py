@@ -36,7 +36,7 @@ def cache_folder() -> Path:
     import platformdirs
 
     named = os.environ.get("TFTRAIN_CACHE_DIR")
-    return Path(named or platformdirs.user_cache_dir("tftrain", appauthor=False))
+    return Path(named or platformdirs.user_cache_dir("tftrain", appauthor=False)).absolute()
 
 
 def write(path: Path, content: bytes) -> None:

@@ -265,7 +265,8 @@ def _write(folder: Path, splits: Splits, source: str) -> None:
 def _name_of(array: NDArray[Any], folder: Path) -> str | None:
     """The name of the matrix that lies in the folder already."""
     path = Path(str(getattr(array, "filename", "")))
-    return path.name if isinstance(array, np.memmap) and path.parent == folder else None
+    own = isinstance(array, np.memmap) and path.parent.resolve() == folder.resolve()
+    return path.name if own else None
 
 
 def _described(path: Path, array: NDArray[Any]) -> dict[str, Any]:
