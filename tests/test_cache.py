@@ -114,7 +114,7 @@ def test_kept_rows_are_the_same_to_the_bit(section, load, cached, tmp_path, monk
     assert_same(load(section, training=training), kept)
 
 
-def test_a_matrix_is_written_once(load, cached, tmp_path, monkeypatch):
+def test_a_matrix_is_written_once(load, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TFTRAIN_CACHE_DIR", "cache")
     rows = load()
