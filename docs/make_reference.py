@@ -22,29 +22,29 @@ from pydantic_core import PydanticUndefined
 
 from tftrain import config, errors, pages, runs
 from tftrain.cli import app
-from tftrain.config import lint, schema
+from tftrain.config import data, lint, schema
 
 PAGE = Path(__file__).with_name("reference.md")
 LINT_PAGE = Path(__file__).with_name("lint.md")
 SECTIONS = {
     "": schema.Config,
-    "data": schema.Data,
-    "data.split": schema.Split,
+    "data": data.Data,
+    "data.split": data.Split,
     "model": schema.Model,
     "training": schema.Training,
     "lint": schema.Lint,
-    "source, validation or test as files": schema.Arrays,
-    "data.scaling.rescale": schema.Rescale,
+    "source, validation or test as files": data.Arrays,
+    "data.scaling.rescale": data.Rescale,
 }
 # What a user calls the types that are more than their parts.
 TYPES = (
     (schema.KerasObject, "Keras object"),
     (schema.KerasObjects, "list of Keras objects"),
-    (schema.Source, "name or files"),
-    (schema.Part, "fraction or files"),
-    (schema.Scaling, "`standardize`, `rescale` or mapping"),
-    (schema.NpyFile, ".npy file"),
-    (schema.Label, "label"),
+    (data.Source, "name or files"),
+    (data.Part, "fraction or files"),
+    (data.Scaling, "`standardize`, `rescale` or mapping"),
+    (data.NpyFile, ".npy file"),
+    (data.Label, "label"),
     (int, "whole number"),
     (float, "number"),
     (str, "text"),

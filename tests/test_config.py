@@ -150,7 +150,7 @@ def test_any_value_anywhere_is_taken_or_refused_in_lines(changes):
         settled, _ = config.load(DIGITS, written)
     except ConfigError as error:
         for problem in error.problems:
-            assert re.fullmatch(r"[CK]0\d\d", problem.code)
+            assert re.fullmatch(r"[CDK]0\d\d", problem.code)
             assert str(problem).isprintable()
             assert not re.search(
                 r"pydantic|input should|value error|\.(bool|int|float|str)\b", str(problem)

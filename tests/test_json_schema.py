@@ -38,6 +38,7 @@ UNSEEN = {
     "C022": "one key against others: a metric's name may follow from its class",
     "C023": "one key against another: weights against classes",
     "C024": "one key against another: names of arrays against the source",
+    "D006": "the data: what labels a bundled set has",
     "C040": "another file",
     "C041": "the environment",
 }

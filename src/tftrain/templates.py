@@ -22,7 +22,7 @@ def templates() -> list[tuple[str, str]]:
     return [(name, _purpose(path)) for name, path in _paths().items()]
 
 
-def write(name: str, path: Path) -> Path:
+def write(name: str, path: str | Path) -> Path:
     """Writes a template as a config of the user's own.
 
     Args:
@@ -36,6 +36,9 @@ def write(name: str, path: Path) -> Path:
         TftrainError: when there is no such template.
         RunError: when there is such a file already, or it can't be written.
     """
+    if path == "":  # which a Path takes for the folder one is in
+        raise RunError(Problem(Mark("PATH"), "R003", "expected a file or a folder, got nothing"))
+    path = Path(path)
     known = _paths()
     if name not in known:
         near = did_you_mean(name, known) or f"; there are {listed(known)}"

@@ -15,7 +15,7 @@ from tftrain.config.data import (
 from tftrain.config.dump import origins, resolved, with_origins
 from tftrain.config.load import load
 from tftrain.config.losses import Family, by_shapes, family, outputs, outputs_fault, squashing
-from tftrain.config.resolve import Resolved, collect, resolve
+from tftrain.config.resolve import Resolved, collect, resolve, resolve_layers
 from tftrain.config.schema import (
     Config,
     Model,
@@ -59,6 +59,7 @@ __all__ = [
     "outputs",
     "outputs_fault",
     "resolve",
+    "resolve_layers",
     "resolved",
     "snake_case",
     "spec_of",
