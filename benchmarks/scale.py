@@ -79,31 +79,40 @@ def write(folder: Path, table: Path) -> Path:
 
 
 def against_pandas(config: Path, table: Path, python: str, rounds: int) -> None:
-    """Whole processes, and within them tftrain's own stages and the call of read_csv."""
+    """Whole processes, and within them tftrain's own stages and the call of read_csv.
+
+    The processors' seconds are told too: on a busy machine they vary less.
+    """
     inside: dict[str, list[float]] = {"ours": [], "theirs": []}
+    busy: dict[str, list[float]] = {"ours": [], "theirs": []}
 
     def ours() -> float:
         clear()
+        before = processor_seconds()
         seconds, summary = fitted(config)
+        busy["ours"].append(processor_seconds() - before)
         inside["ours"].append(sum(summary["seconds"][stage] for stage in STAGES))
         return seconds
 
     def theirs() -> float:
-        begun = time.perf_counter()
+        begun, before = time.perf_counter(), processor_seconds()
         command = [python, "-c", READ, str(table)]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
+        busy["theirs"].append(processor_seconds() - before)
         inside["theirs"].append(float(done.stdout))
         return time.perf_counter() - begun
 
     sides: dict[str, Callable[[], float]] = {"ours": ours, "theirs": theirs}
     in_turns(sides, 1)  # the file into the system's memory
-    inside["ours"].clear()
-    inside["theirs"].clear()
+    for warmed in (*inside.values(), *busy.values()):
+        warmed.clear()
     whole = in_turns(sides, rounds)
     for what, seconds in (("stages against the call", inside), ("whole processes", whole)):
         print(f"prepare and train an epoch, {what}: {spread(seconds['ours'], ' s')}")
         print(f"  pandas.read_csv: {spread(seconds['theirs'], ' s')}")
         compare(seconds["ours"], seconds["theirs"], BAR)
+    for side, taken in busy.items():
+        print(f"seconds of processors, {side}: {spread(taken, ' s')}", flush=True)
 
 
 def cached(config: Path, rounds: int) -> None:
@@ -144,6 +153,12 @@ def memory(config: Path, table: Path) -> None:
         f"memory, {table.name}: {gb(grown['RssAnon'])} anonymous, {gb(grown['RssFile'])} of files"
     )
     print(f"bar: <= {MEMORY_BAR:.2f} GB  measured: {grown['VmHWM'] / GIGABYTE:.3f} GB", flush=True)
+
+
+def processor_seconds() -> float:
+    """What all child processes have taken that have ended."""
+    taken = os.times()
+    return taken.children_user + taken.children_system
 
 
 def clear() -> None:
