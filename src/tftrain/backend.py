@@ -10,6 +10,7 @@ import gc
 import os
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -44,10 +45,15 @@ def _quick_import() -> Iterator[None]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Holds back what TensorFlow's C++ writes to stderr as it loads; all of it if loading fails."""
+    """Holds back what TensorFlow's C++ writes to stderr as it loads; all of it if loading fails.
+
+    What Python writes meanwhile in another thread, such as an error in the data, gets through.
+    """
     sys.stderr.flush()
     with tempfile.TemporaryFile() as kept:
         stderr = os.dup(2)
+        if threading.current_thread() is not threading.main_thread():
+            _let_python_through(os.dup(stderr))
         os.dup2(kept.fileno(), 2)
         try:
             yield
@@ -58,6 +64,12 @@ def _quiet() -> Iterator[None]:
         finally:
             os.dup2(stderr, 2)
             os.close(stderr)
+
+
+def _let_python_through(stderr: int) -> None:
+    """Leaves `sys.stderr` on a handle of its own, for good: loggers that are made now keep it."""
+    before = sys.stderr
+    sys.stderr = os.fdopen(stderr, "w", 1, encoding=before.encoding, errors=before.errors)
 
 
 with _quick_import(), _quiet():

@@ -92,7 +92,14 @@ def fit(
     from tftrain import terminal
 
     changes = [*(overrides or []), *([f"name={json.dumps(name)}"] if name else [])]
-    asked = job.prepare(config, changes, runs_dir=runs_dir, smoke=smoke, require=require or ())
+    asked = job.prepare(
+        config,
+        changes,
+        runs_dir=runs_dir,
+        smoke=smoke,
+        require=require or (),
+        meanwhile=job.begin_import,
+    )
     run = job.fit(asked, terminal.progress(quiet=quiet))
     checks = _checked(run) if smoke else []
     if as_json:
@@ -289,6 +296,30 @@ def list_runs(*, runs_dir: RunsDir = RUNS, as_json: Json = False) -> None:
         _print_json([{"run": str(folder), **summary} for folder, summary in found])
     else:
         _print(terminal.runs_table(found))
+
+
+@app.command()
+def cache(
+    *,
+    clear: Annotated[bool, typer.Option("--clear", help="Remove all of it.")] = False,
+    older_than: Annotated[
+        str | None,
+        typer.Option(metavar="AGE", help="Remove what wasn't used for so long: 12h, 30d, 2w."),
+    ] = None,
+) -> None:
+    """List the prepared rows of large tables that are kept for the next run, or remove them."""
+    from tftrain import store, terminal
+
+    if not clear and older_than is None:
+        found = store.entries()
+        if not found:
+            typer.echo(f"nothing in {store.folder()}", err=True)
+        return _print(terminal.cache_table(found))
+    try:
+        count, size = store.clear(0.0 if older_than is None else store.seconds(older_than))
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="'--older-than'") from None
+    return _print(f"{count} removed, {terminal.size(size)}")
 
 
 def _checked(run: Run) -> list[Check]:

@@ -144,10 +144,8 @@ class Catalog:
 @functools.cache
 def load() -> Catalog:
     """The installed Keras's catalog, from the cache where that is there and whole."""
-    import platformdirs
-
     root = _folder_of_keras()
-    folder = Path(platformdirs.user_cache_dir("tftrain", appauthor=False))
+    folder = files.cache_folder()
     path = folder / f"keras-{_version(root)}-{_reader()}.json"
     with contextlib.suppress(OSError, ValueError):
         sum_, _, content = path.read_bytes().partition(b"\n")

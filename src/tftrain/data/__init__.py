@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tftrain.config import Arrays, Config, FixedScaling, Source, family, headers
-from tftrain.data import arrays, labels, learn, scaling, sources, table, target
+from tftrain.config import Arrays, Config, FixedScaling, Source, family, headers, kind_of
+from tftrain.data import arrays, cache, labels, learn, scaling, sources, table, target
+from tftrain.data.cache import table_bytes
 from tftrain.data.facts import facts
 from tftrain.data.fresh import Fresh, Note, examine
 from tftrain.data.labels import Encoding, Labels
@@ -38,6 +39,7 @@ __all__ = [
     "load",
     "load_part",
     "preparation_of",
+    "table_bytes",
     "unlabelled",
 ]
 
@@ -54,18 +56,28 @@ def load(config: Config, source: Source) -> Splits:
 
     Raises:
         DataError: when rows are missing, unreadable, not numbers, or not what the loss can take.
+        StorageError: when there is no room for a large table's prepared rows.
     """
+    wanted = cache.key(config)
+    if (kept := cache.find(wanted)) is not None:
+        return kept
+    with cache.Room() as room:
+        splits = _load(config, source, room)
+        return room.keep(splits, wanted, str(config.data.source))
+
+
+def _load(config: Config, source: Source, room: cache.Room) -> Splits:
     raws = _read(config, source)
     raw = raws.pop("source")
     labelled = labels.learn(_labels(raw, config), raw.names, config, source)
     rows = _split_rows(config, raw, labelled, source, raws)
     preparation = _learn(config, raw, labelled, rows["train"], source)
-    raw = _prepared(raw, preparation)
+    raw = _prepared(raw, preparation, room)
     labelled = _scaled(labelled, preparation)
     parts = {name: _part(raw, labelled, chosen, preparation) for name, chosen in rows.items()}
     for name, other in raws.items():
         with _named_in(source, ("data", "split", name)):
-            parts[name] = _other_part(config, other, labelled.encoding, preparation)
+            parts[name] = _other_part(config, other, labelled.encoding, preparation, room)
             _same_shape(parts["train"], parts[name], other)
     weights = labels.class_weights(_of(labelled, rows["train"]), config, source)
     train = parts["train"]
@@ -96,7 +108,8 @@ def load_part(
     """
     named = (config.data.target, config.data.sample_weight)
     raw = _other(config, file, preparation, also=[name for name in named if name is not None])
-    return _other_part(config, raw, encoding, preparation)
+    with cache.Room() as room:
+        return _other_part(config, raw, encoding, preparation, room)
 
 
 def unlabelled(
@@ -163,11 +176,13 @@ def _same_kind(config: Config, file: str | Arrays) -> None:
         raise DataError(Problem(Mark(file if isinstance(file, str) else file.x), "D004", message))
 
 
-def _other_part(config: Config, raw: Raw, encoding: Encoding, preparation: Preparation) -> Part:
+def _other_part(
+    config: Config, raw: Raw, encoding: Encoding, preparation: Preparation, room: cache.Room
+) -> Part:
     mark = Mark(raw.source)
     written = _labels(raw, config)
     flat = written.reshape(-1) if written.shape[1:] == (1,) else written
-    raw = _prepared(raw, preparation)
+    raw = _prepared(raw, preparation, room)
     if encoding.classes is None or flat.ndim > 1:
         if flat.dtype.kind in "US" or raw.names is not None:
             message = f"y: expected numbers, as the training rows have, got {flat.dtype}"
@@ -267,11 +282,13 @@ def _lacking(labelled: Labels, chosen: NDArray[np.int64], name: str) -> str | No
     """What a part has none of."""
     if not len(chosen):
         return f"no rows for the {name} split: the source has {len(labelled.rows)}"
-    missing = np.setdiff1d(labelled.groups, labelled.groups[chosen])
+    every = np.bincount(labelled.groups)
+    here = np.bincount(labelled.groups[chosen], minlength=len(every))
+    missing = np.flatnonzero((every > 0) & (here == 0))
     if not len(missing):
         return None
     classes = labelled.encoding.classes or ("",)
-    rows = int((labelled.groups == missing[0]).sum())
+    rows = int(every[missing[0]])
     return f"no row of class `{classes[missing[0]]}` for the {name} split: the source has {rows}"
 
 
@@ -307,13 +324,13 @@ def _scaled(labelled: Labels, preparation: Preparation) -> Labels:
     return replace(labelled, values=preparation.target.apply(labelled.values))
 
 
-def _prepared(raw: Raw, preparation: Preparation) -> Raw:
+def _prepared(raw: Raw, preparation: Preparation, room: cache.Room) -> Raw:
     """The rows with a table's columns made into numbers."""
     if raw.table is None or preparation.columns is None:
         return raw
-    table.require_columns(raw.table, preparation.columns.names())
-    matrix = np.empty((raw.table.rows, preparation.columns.width), np.float32)
-    preparation.columns.fill(raw.table, matrix)
+    columns = preparation.columns
+    table.require_columns(raw.table, columns.names())
+    matrix = room.matrix(raw.table.rows, columns.width, columns.blocks(raw.table))
     return replace(raw, inputs=matrix)
 
 
