@@ -94,11 +94,9 @@ FITTING = [
     (IMAGE, {"Convolution2D": {"filters": 4, "kernel_size": 2, "groups": 2, "strides": [2, 1]}}),
     (IMAGE, {"Conv2D": {"filters": 3, "kernel_size": 9, "padding": "SAME", "strides": 4}}),
     (IMAGE, {"Conv2D": {"filters": 3, "kernel_size": 3, "dilation_rate": 2}}),
-    (IMAGE, {"Conv2D": {"filters": 3, "kernel_size": 3, **FIRST}}),
     (STEPS, {"Conv1D": {"filters": 3, "kernel_size": 9, "padding": "causal", "strides": 3}}),
     (STEPS, {"Conv1D": {"filters": 3, "kernel_size": 3, "padding": "causal", "dilation_rate": 4}}),
     (VOLUME, {"Conv3D": {"filters": 3, "kernel_size": [3, 2, 4], "strides": 2}}),
-    (VOLUME, {"Conv3D": {"filters": 3, "kernel_size": 2, **FIRST}}),
     (STEPS, {"Conv1DTranspose": {"filters": 3, "kernel_size": 2, "strides": 3}}),
     (IMAGE, {"Conv2DTranspose": {"filters": 3, "kernel_size": 3, "strides": 2}}),
     (IMAGE, {"Conv2DTranspose": {"filters": 3, "kernel_size": 4, "padding": "same", "strides": 3}}),
@@ -126,7 +124,6 @@ FITTING = [
     (STEPS, {"MaxPooling1D": {}}),
     (STEPS, {"MaxPool1D": {"pool_size": 3, "strides": 1, "padding": "same"}}),
     (IMAGE, {"AveragePooling2D": {"pool_size": [4, 2], "strides": [1, 3]}}),
-    (IMAGE, {"MaxPooling2D": FIRST}),
     (VOLUME, {"MaxPooling3D": {"pool_size": 3, "padding": "same"}}),
     (STEPS, {"GlobalMaxPooling1D": {"keepdims": True}}),
     (IMAGE, {"GlobalAveragePooling2D": FIRST}),
@@ -307,7 +304,7 @@ REFUSED = [
     (IMAGE, {"ConvLSTM2D": CONV}, "it takes rows of shape (time, height, width, channels)"),
     (FLAT, {"Resizing": {"height": 2, "width": 2}}, "it takes rows of shape (height, width, ch"),
     (FLAT, "RandomFlip", "it takes rows of shape (height, width, channels); put a Reshape"),
-    (FLAT, "Add", "it joins several inputs"),
+    (FLAT, "Add", "`Add`: it takes several inputs"),
     (FLAT, {"Pipeline": {"layers": [{"Conv1D": CONV}]}}, "rows of shape (steps, channels)"),
 ]
 
@@ -330,7 +327,13 @@ OPEN = [
     (IMAGE, {"RandomCrop": {"height": 2, "width": 2}}),
     (IMAGE, {"RMSNormalization": {"axis": 1}}),
     (STEPS, {"Rescaling": {"scale": [1.0, 2.0]}}),
-    (FLAT, {"Discretization": {"bin_boundaries": [0.0, 1.0]}}),
+    (IMAGE, {"Conv2D": {"filters": 3, "kernel_size": 3, **FIRST}}),
+    (IMAGE, {"MaxPooling2D": FIRST}),
+    (FLAT, {"Dense": {"units": 4, "bias_initializer": "Orthogonal"}}),
+    (FLAT, {"Dense": {"units": 4, "activation": {"softmax": {"axis": 1}}}}),
+    (FLAT, {"Dense": {"units": 4, "activity_regularizer": "OrthogonalRegularizer"}}),
+    (FLAT, {"Dense": {"units": 4, "activity_regularizer": "l2", "dtype": "float16"}}),
+    (IMAGE, {"RandomHue": {"factor": 0.1}}),
 ]
 
 
