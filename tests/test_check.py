@@ -7,6 +7,7 @@ import random
 import re
 import string
 
+import numpy as np
 import pytest
 
 from conftest import ROOT
@@ -90,12 +91,53 @@ def test_a_long_list_of_faults_is_cut(tmp_path):
     assert lines[-1] == "... and 403 more"  # three sections are missing as well
 
 
-def test_what_is_not_known_is_said(tmp_path):
+EINSUM = "{EinsumDense: {equation: 'ab,bc->ac', output_shape: 3}}"
+
+
+@pytest.mark.usefixtures("tensorflow")
+def test_keras_is_asked_where_no_rule_knows_a_layer(tmp_path):
     path = tmp_path / "c.yaml"
-    layers = "[{EinsumDense: {equation: 'ab,bc->ac', output_shape: 3}}, {Dense: {units: 1}}]"
     path.write_text(UNSOUND)
-    verdict = check.check(path, [f"model.layers={layers}"]).verdict()
-    assert verdict.endswith("shapes are not known from layer 1 on, `--build` asks Keras")
+    layers = f"model.layers=[{EINSUM}, {{Dense: {{units: 1}}}}]"
+    report = check.check(path, [layers])
+    assert report.verdict().endswith("; Keras was asked, as no rule knows all of `EinsumDense`")
+    assert [(row.shape, row.parameters) for row in report.table] == [((3,), 192), ((1,), 4)]
+    report = check.check(path, [f"model.layers=[{EINSUM}, Conv1D: {{filters: 1, kernel_size: 2}}]"])
+    assert "K005" in {problem.code for problem in report.problems}
+
+
+def test_keras_is_not_asked_if_unwanted_and_that_is_told(tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text(UNSOUND.replace("- Conv2D: {filters: 3, kernel_size: 3}", f"- {EINSUM}"))
+    report = check.check(path, build=False)
+    (line,) = [str(problem) for problem in report.problems if problem.code == "K009"]
+    assert line == (
+        f"{path}:4:7: warning[K009]: `EinsumDense`: only Keras knows whether it fits, and wasn't "
+        "asked"
+    )
+    assert report.table[0].shape is None
+
+
+def test_rows_of_ones_own_are_read_if_they_are_there(tmp_path):
+    rows = tmp_path / "rows.npz"
+    path = tmp_path / "c.yaml"
+    path.write_text(UNSOUND.replace("digits, classes: [0, 1]", str(rows)))
+    told = {problem.code: problem for problem in check.check(path).problems}
+    assert told["K009"].severity == "warning"
+    assert told["K009"].message.endswith("rows.npz: no such file")
+    np.savez(rows, x=np.zeros((20, 4), np.float32), y=np.arange(20) % 2)
+    report = check.check(path)
+    assert [problem.code for problem in report.problems][:1] == ["K005"]
+    unread = check.check(path, build=False)
+    assert "which weren't read" in str(unread.problems[0])
+    assert unread.table[0].shape is None
+
+
+def test_arguments_are_checked_where_rows_are_not_known(tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text(UNSOUND.replace("digits, classes: [0, 1]", "gone.npz"))
+    report = check.check(path, ["model.layers.Conv2D.kernel_size=[3]"])
+    assert "K004" in {problem.code for problem in report.problems}
 
 
 def test_strict_makes_warnings_count(tftrain):  # noqa: F811 - pytest's way

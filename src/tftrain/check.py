@@ -1,12 +1,14 @@
 """A config in, all that is wrong or unwise about it out, and its network as a table.
 
-TensorFlow is imported only to build the network for comparison.
+Rows are read only where the config doesn't tell their shape, and TensorFlow is imported only where
+the rules don't know a layer, unless more is asked for.
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,24 +32,23 @@ class Report:
         table: the network's layers with shapes and parameters, as far as they are known.
         config: the values in force, None where it can't be loaded.
         source: where each was written, likewise.
+        asked: why Keras was asked, where nobody wanted that; or empty.
     """
 
     problems: tuple[Problem, ...]
     table: tuple[Row, ...] = ()
     config: Config | None = None
     source: Source | None = None
+    asked: str = ""
 
     def has(self, severity: str) -> bool:
         """Whether there is a problem of a severity."""
         return any(problem.severity == severity for problem in self.problems)
 
     def verdict(self) -> str:
-        """`2 errors, 1 warning`, and from which layer on nobody knows without Keras."""
+        """`2 errors, 1 warning`, and why Keras was asked."""
         counted = findings.count(self.problems)
-        unknown = [place for place, row in enumerate(self.table, 1) if row.shape is None]
-        if not unknown:
-            return counted
-        return f"{counted}; shapes are not known from layer {unknown[0]} on, `--build` asks Keras"
+        return f"{counted}; Keras was asked, as {self.asked}" if self.asked else counted
 
     def lines(self, *, excerpts: bool) -> list[str]:
         """The problems as lines, with what stands there if wanted, and the network's table."""
@@ -83,27 +84,62 @@ class Report:
 
 
 def check(
-    path: Path, overrides: Sequence[str] = (), *, data: bool = False, build: bool = False
+    path: Path,
+    overrides: Sequence[str] = (),
+    *,
+    data: bool = False,
+    build: bool | None = None,
 ) -> Report:
     """Everything that can be said of a config without training.
 
     Args:
         path: the YAML file.
         overrides: `PATH=VALUE` each.
-        data: whether the rows are read too; without, only what is known of them beforehand counts.
-        build: whether Keras builds the network too, and is compared with what the rules say.
+        data: whether the rows must be there, and are read too.
+        build: whether Keras builds the network too, and is compared with what the rules say. None
+            for where the rules don't know a layer; then rows are read as well, if they are there,
+            where the config doesn't tell their shape.
     """
     try:
         settings, source = config.load(path, overrides)
     except ConfigError as error:
         return Report(error.problems)
     problems: list[Problem] = []
-    splits = _splits(settings, source, problems) if data or build else None
+    wanted, shape_known = bool(data or build), facts_of(settings.data).inputs is not None
+    splits = None
+    if wanted or (build is None and not shape_known):
+        splits = _splits(settings, source, problems, wanted=wanted)
     table = _network(settings, source, splits, problems)
-    if build and splits is not None:
+    unknown = _unknown(table, problems)
+    if unknown and build is None and shape_known:
+        splits = splits or _splits(settings, source, problems, wanted=True)
+    asked = ""
+    if splits and unknown and build is None:
+        asked = f"no rule knows all of `{unknown.layer.name}`"
+    if splits and (build or asked):
         table = _built(settings, source, splits, table, problems)
+    elif unknown and build is False:
+        problems.append(_unasked(source, unknown if shape_known or splits else None))
     in_order = sorted(problems, key=partial(_place, str(path)))
-    return Report(tuple(dict.fromkeys(in_order)), tuple(table), settings, source)
+    return Report(tuple(dict.fromkeys(in_order)), tuple(table), settings, source, asked)
+
+
+def _unknown(table: Sequence[Row], problems: Sequence[Problem]) -> Row | None:
+    """The first layer of which not all is known, if nothing that comes first is wrong."""
+    if any(problem.severity == "error" and problem.code[0] in "DK" for problem in problems):
+        return None
+    return next((row for row in table if None in (row.shape, row.parameters)), None)
+
+
+def _unasked(source: Source, layer: Row | None) -> Problem:
+    """What `--no-build` leaves open: whether a layer fits, or the whole network."""
+    if layer is None:
+        message = "the network isn't checked against these rows, which weren't read"
+        problem = source.problem(("data", "source"), "K009", message)
+    else:
+        message = f"`{layer.layer.name}`: only Keras knows whether it fits, and wasn't asked"
+        problem = source.problem(layer.layer.path, "K009", message)
+    return replace(problem, severity="warning")
 
 
 def _place(path: str, problem: Problem) -> tuple[int, str, int, int]:
@@ -129,14 +165,25 @@ def explain(code: str) -> str:
     return pages.page(code, lints)
 
 
-def _splits(settings: Config, source: Source, problems: list[Problem]) -> Splits | None:
+def _splits(
+    settings: Config, source: Source, problems: list[Problem], *, wanted: bool
+) -> Splits | None:
+    """The rows; unless they are wanted, it is no fault that they aren't here."""
     from tftrain import data
 
     try:
         return data.load(settings, source)
     except DataError as error:
-        problems += error.problems
+        problems += error.problems if wanted else map(_missing, error.problems)
         return None
+
+
+def _missing(problem: Problem) -> Problem:
+    """A file that isn't here, as a warning: it may well be where the training will be."""
+    if problem.code != "D001":
+        return problem
+    message = f"the network isn't checked against these rows: {problem.message}"
+    return replace(problem, code="K009", message=message, severity="warning")
 
 
 def _network(
@@ -146,13 +193,11 @@ def _network(
     facts = _facts(settings, splits)
     specs = enumerate(settings.model.layers)
     layers = [resolve("layer", spec, ("model", "layers", at), source) for at, spec in specs]
-    table = [Row(layer, None, None) for layer in layers]
-    if facts.inputs is not None:
-        table, fault = trace(layers, facts.inputs)
-        if fault is not None:
-            problems.append(source.problem(fault.path, fault.code, fault.message))
-        elif message := _outputs_fault(settings, facts, table):
-            problems.append(source.problem(layers[-1].path, "K005", message))
+    table, fault = trace(layers, facts.inputs)
+    if fault is not None:
+        problems.append(source.problem(fault.path, fault.code, fault.message))
+    elif message := _outputs_fault(settings, facts, table):
+        problems.append(source.problem(layers[-1].path, "K005", message))
     shapes = [(row.shape, row.parameters) for row in table]
     problems += lint(network(settings, source, facts, shapes))
     return table
@@ -183,11 +228,13 @@ def _built(
     """The table as Keras builds the network; a difference is a fault of tftrain's own rules."""
     from tftrain import backend, model
 
-    backend.start(settings.seed, settings.training.threads or 1)
+    backend.start(settings.seed)
     try:
-        built = model.build(settings, source, splits.form)
+        with warnings.catch_warnings():  # Keras's, which `fit` shows
+            warnings.simplefilter("ignore")
+            built = model.build(settings, source, splits.form)
     except ConfigError as error:
-        known = {problem.mark for problem in problems}
+        known = {problem.mark for problem in problems if problem.code.startswith("K")}
         problems += [problem for problem in error.problems if problem.mark not in known]
         return table
     real = iter(built.layers)

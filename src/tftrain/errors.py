@@ -65,6 +65,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "K006": "a loss or a metric that can't take these labels and outputs",
         "K007": "a value that this argument of a Keras object doesn't take",
         "K008": "Keras makes another shape than tftrain's rules say",
+        "K009": "a network that only Keras, or its rows, could tell all about",
         "N001": "softmax over a single unit",
         "N002": "a binary cross-entropy on outputs that are no probabilities",
         "N003": "logits promised, probabilities given",
