@@ -40,6 +40,8 @@ def category_encoding(layer: Resolved, shape: Shape) -> Output:
 
 def hashing(layer: Resolved, shape: Shape) -> Output:
     """For each number one of the bins, which has nothing to do with its size."""
+    if isinstance(layer.get("num_bins"), float):
+        raise Unknown  # it works, up to its shape
     bins = whole(layer, "num_bins")
     mode = word(layer, "output_mode", ("int", *_ROWS_OF), exactly=True)
     _not_sparse(layer, mode)

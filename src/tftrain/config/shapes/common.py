@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tftrain.config.catalog import Argument
 from tftrain.config.resolve import Resolved
 from tftrain.config.shapes.arguments import Refusal, refused
 
@@ -35,26 +36,27 @@ def check(layer: Resolved) -> None:
 
 def is_usual(layer: Resolved) -> bool:
     """Whether nothing that the rules don't know of changes a layer's weights or outputs."""
-    dtype, seed = layer.get("dtype"), layer.get("seed")
+    dtype, seed, known = layer.get("dtype"), layer.get("seed"), layer.entry.arguments
     return (
         (isinstance(dtype, str | None) and dtype in _DTYPES)
         and (seed is None or type(seed) is int)
         and not (dtype not in (None, "float32") and _is_regularized(layer))
         and layer.get("weights") is None
-        and all(_goes_with_any(name, value) for name, value in layer.arguments.items())
+        and all(_goes_with_any(*given, known[given[0]]) for given in layer.arguments.items())
     )
 
 
 def _is_regularized(layer: Resolved) -> bool:
     """Whether it adds to the loss, which other numbers than the loss's own don't always go with."""
-    return any(layer.get(name) is not None for name in layer.arguments if "regularizer" in name)
+    named = any(layer.get(name) is not None for name in layer.arguments if "regularizer" in name)
+    return named or layer.entry.definition == "ActivityRegularization"
 
 
-def _goes_with_any(name: str, value: Any) -> bool:
-    """Whether an argument, where it is an object, is one for weights and rows of any shape."""
+def _goes_with_any(name: str, value: Any, known: Argument) -> bool:
+    """Whether it is of its type, and an object goes with weights and rows of any shape."""
     role, _, end = name.rpartition("_")
     if not isinstance(value, Resolved) or end not in _OBJECTS:
-        return True
+        return not (isinstance(value, list) and known.types)
     definition = value.entry.definition
     odd = definition in ("STFT", "Identity", "OrthogonalRegularizer")
     odd = odd or (definition == "Orthogonal" and role not in _MATRICES)

@@ -84,6 +84,13 @@ _LAYERS: Mapping[str, _Looks] = {
     ),
     "Solarization": _Looks({"addition_factor": _UNIT, "threshold_factor": _UNIT}, factor=False),
 }
+# What they do depends on chance, and so does whether they can do it to small images.
+_CHOSEN: Mapping[str, _Looks] = {
+    "AugMix": _Looks({"factor": _UNIT}, words=_BY_PIXEL),
+    "RandAugment": _Looks({"factor": _UNIT}, words=_BY_PIXEL),
+    "RandomPerspective": _Looks({"factor": _UNIT}, words=_BY_PIXEL),
+}
+CHOSEN = tuple(_CHOSEN)
 VARYING = tuple(name for name in _LAYERS if name != "RandomGrayscale")
 
 
@@ -103,6 +110,13 @@ def grey(layer: Resolved, shape: Shape) -> Output:
     """As `varied`, of a factor that is one number."""
     between(layer, "factor", 0, 1, "a number from 0 to 1")
     return varied(layer, shape)
+
+
+def chosen(layer: Resolved, shape: Shape) -> Output:
+    """Images that go out as large as they come in, if at all."""
+    _arguments(layer, _CHOSEN[layer.entry.definition])
+    _images(layer, shape)
+    raise Unknown
 
 
 def resized(layer: Resolved, shape: Shape) -> Output:

@@ -39,7 +39,9 @@ def masking(layer: Resolved, shape: Shape) -> Output:
 
 def noise(layer: Resolved, shape: Shape, argument: str = "rate", directions: int = 0) -> Output:
     """Dropout and noise: their rate, and for the spatial ones the rows' directions."""
-    between(layer, argument, 0, 1, "a number between 0 and 1")
+    rate = between(layer, argument, 0, 1, "a number between 0 and 1")
+    if rate == 1 and layer.entry.definition in ("AlphaDropout", "GaussianDropout"):
+        raise refused(argument, "less than 1, by which it divides what is left", rate)
     if layer.get("noise_shape") is not None:
         raise Unknown
     if directions:
@@ -87,6 +89,14 @@ def embedding(layer: Resolved, shape: Shape) -> Output:
     """A vector for each number."""
     numbers, width = whole(layer, "input_dim"), whole(layer, "output_dim")
     return (*shape, width), numbers * width
+
+
+def reversible(layer: Resolved, shape: Shape) -> Output:
+    """An Embedding with a kernel for the way back, unless that is the vectors themselves."""
+    if layer.get("reverse_dtype") is not None or layer.get("logit_soft_cap") is not None:
+        raise Unknown
+    output, vectors = embedding(layer, shape)
+    return output, times(vectors, 1 if layer.get("tie_weights") else 2)
 
 
 def flatten(layer: Resolved, shape: Shape) -> Output:

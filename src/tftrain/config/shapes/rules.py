@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from tftrain.config.resolve import Resolved
-from tftrain.config.shapes import categories, images, layers, nested, space
+from tftrain.config.shapes import categories, einsum, images, layers, nested, sounds, space
 from tftrain.config.shapes.arguments import Output, Shape
 
 # A layer, the shape of its rows, and the rule of rules: for the layers inside it.
@@ -38,7 +38,11 @@ _ALONE: Mapping[_Plain, tuple[str, ...]] = {
     layers.noise: ("AlphaDropout", "Dropout", "GaussianDropout"),
     layers.dense: ("Dense",),
     layers.embedding: ("Embedding",),
+    layers.reversible: ("ReversibleEmbedding",),
     layers.flatten: ("Flatten",),
+    einsum.einsum: ("EinsumDense",),
+    sounds.mel: ("MelSpectrogram",),
+    sounds.stft: ("STFTSpectrogram",),
     layers.reshape: ("Reshape",),
     layers.permute: ("Permute",),
     layers.repeat: ("RepeatVector",),
@@ -57,6 +61,7 @@ _ALONE: Mapping[_Plain, tuple[str, ...]] = {
     images.grey: ("RandomGrayscale",),
     images.resized: ("CenterCrop", "Resizing"),
     images.cropped: ("RandomCrop",),
+    images.chosen: images.CHOSEN,
     nested.recurrent: ("GRU", "LSTM", "SimpleRNN"),
     nested.rnn: ("RNN",),
     layers.joining: (
@@ -91,8 +96,6 @@ RULES: Mapping[str, Rule] = {
     "Pipeline": nested.pipeline,
 }
 WITHOUT_RULE = (
-    *("EinsumDense", "ReversibleEmbedding", "MelSpectrogram", "STFTSpectrogram"),
-    *("AugMix", "RandAugment", "RandomPerspective", "MaxNumBoundingBoxes"),
-    *("ContrastLimitedAdaptiveHistogramEqualization", "Equalization"),
+    *("ContrastLimitedAdaptiveHistogramEqualization", "Equalization", "MaxNumBoundingBoxes"),
     *("FlaxLayer", "JaxLayer", "Lambda", "TFSMLayer", "TorchModuleWrapper"),  # refused
 )
