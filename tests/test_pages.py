@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from conftest import ROOT
-from tftrain import config, errors, pages, require, templates
+from tftrain import check, config, errors, pages, require, templates
 from tftrain.errors import TftrainError
 
 BLOCK = re.compile(r"^(Wrong|Right):\n\n```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -27,6 +27,7 @@ BASE = {
 }
 ROWS = "data: {source: rows.npz}\n"
 BUILT = ("K004", "K005", "K006")  # what only Keras knows
+CHECKED = ("K009",)  # what only `check` tells
 # Commands on runs and on files in other encodings: what they show, other tests show at length.
 NOT_RUN = ("C005", "K008", "D008", "D009", "R001", "R002", "R003")
 
@@ -83,6 +84,14 @@ def test_every_code_has_a_page_with_a_wrong_and_a_right_example():
         assert words.rstrip().endswith("."), code
 
 
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize("side", ["Wrong", "Right"])
+@pytest.mark.parametrize("code", CHECKED)
+def test_an_example_of_check_is_told_under_its_code(code, side):
+    problems = check.check(whole(block(code, side))).problems
+    assert {problem.code for problem in problems} & set(CHECKED) == expected(code, side)
+
+
 def test_a_page_is_found_by_its_code_and_by_no_other():
     text = pages.page("c010")
     assert text.startswith(f"C010: {errors.CODES['C010']}\n\nNo such key")
@@ -112,7 +121,9 @@ def test_no_example_is_left_out():
 
 
 @pytest.mark.usefixtures("folder")
-@pytest.mark.parametrize(("code", "side", "content"), cases("yaml", beginning="CK", besides=BUILT))
+@pytest.mark.parametrize(
+    ("code", "side", "content"), cases("yaml", beginning="CK", besides=(*BUILT, *CHECKED))
+)
 def test_a_config_s_example_is_told_under_its_code(code, side, content):
     assert told(lambda: config.load(whole(content))) == expected(code, side)
 

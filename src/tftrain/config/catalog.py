@@ -49,7 +49,7 @@ _NOT_OBJECTS = ("get", "serialize", "deserialize")
 _NO_SHORT_NAMES = ("layer", "optimizer map", "schedule", "callback")
 _SENTENCE = re.compile(r"(?<=\.)\s+(?=[A-Z`\"(])")
 _LIST = re.compile(r"\b(?:one of|either)\b[^.]*", re.IGNORECASE)
-_QUOTED = re.compile(r"[\"']([\w-]+)[\"']")
+_QUOTED = re.compile(r"[\"']([\w-]+)[\"'`]")  # Keras's quotes don't all close
 _BY_DEFAULT = {"bool": ("bool",), "int": ("int", "float"), "float": ("int", "float")}
 _ALONE = r"\b(?!,? (?:or|and|tuple|list|value or)\b|/| /)"  # not `integer or tuple`
 _TYPES = (

@@ -18,7 +18,7 @@ __all__ = ["RULES", "WITHOUT_RULE", "Fault", "Row", "Shape", "trace"]
 
 # What these do depends on the steps that a layer before them masks.
 _MIND_MASKS = (
-    *("Bidirectional", "Pipeline", "RNN", "Softmax", "TimeDistributed"),
+    *("BatchNormalization", "Bidirectional", "Pipeline", "RNN", "Softmax", "TimeDistributed"),
     *("ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"),
 )
 # Layers that take whole numbers, as bins are, for what they are; and those that pass them on.
