@@ -79,13 +79,13 @@ with _quick_import(), _quiet():
 __all__ = ["keras", "start", "tf", "versions"]
 
 
-def start(seed: int, threads: int) -> None:
+def start(seed: int, threads: int | None = None) -> None:
     """Sets everything that makes two runs alike.
 
     Args:
         seed: of Python, NumPy and TensorFlow.
         threads: of one operation; operations run one after another, which for small networks is
-            also faster.
+            also faster. None where nothing is trained: as many as there are.
 
     Raises:
         RuntimeError: when TensorFlow already runs with other thread counts.
@@ -94,12 +94,17 @@ def start(seed: int, threads: int) -> None:
     keras.config.set_floatx("float32")
     keras.config.set_image_data_format("channels_last")
     keras.config.disable_traceback_filtering()
+    if threads is not None:
+        _use(threads)
+    tf.config.experimental.enable_op_determinism()
+    keras.utils.set_random_seed(seed)
+
+
+def _use(threads: int) -> None:
     if tf.config.threading.get_intra_op_parallelism_threads() != threads:
         tf.config.threading.set_intra_op_parallelism_threads(threads)
     if tf.config.threading.get_inter_op_parallelism_threads() != 1:
         tf.config.threading.set_inter_op_parallelism_threads(1)
-    tf.config.experimental.enable_op_determinism()
-    keras.utils.set_random_seed(seed)
 
 
 def versions() -> dict[str, str]:

@@ -122,8 +122,13 @@ def check(
     *,
     data: Annotated[bool, typer.Option("--data", help="Read the data too.")] = False,
     build: Annotated[
-        bool, typer.Option("--build", help="Let Keras build the network too, and compare.")
-    ] = False,
+        bool | None,
+        typer.Option(
+            "--build/--no-build",
+            help="Let Keras build the network too, and compare; or never. Without either, Keras is "
+            "asked where tftrain's own rules don't know a layer.",
+        ),
+    ] = None,
     show: Annotated[bool, typer.Option("--show", help="Print the values in force.")] = False,
     origin: Annotated[
         bool, typer.Option("--origin", help="With --show: and where each came from.")
@@ -134,7 +139,7 @@ def check(
         str | None, typer.Option(metavar="CODE", help="Explain an error, a warning or a hint.")
     ] = None,
 ) -> None:
-    """Say everything that is wrong with a config, and what is unwise, without TensorFlow."""
+    """Say everything that is wrong with a config, and what is unwise, before TensorFlow loads."""
     from tftrain import check as job
     from tftrain.errors import one_line
 
