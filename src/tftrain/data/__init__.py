@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from tftrain.config import Arrays, Config, FixedScaling, Source, family
 from tftrain.data import arrays, labels, learn, scaling, sources, table, target
 from tftrain.data.facts import facts
+from tftrain.data.fresh import Fresh, Note, fresh
 from tftrain.data.labels import Encoding, Labels
 from tftrain.data.preparation import Preparation
 from tftrain.data.preparation import from_arrays as preparation_of
@@ -28,14 +29,16 @@ __all__ = [
     "SMOKE_ROWS",
     "Encoding",
     "Form",
+    "Fresh",
+    "Note",
     "Part",
     "Preparation",
     "Splits",
-    "blocks",
     "facts",
     "load",
     "load_part",
     "preparation_of",
+    "unlabelled",
 ]
 
 SMOKE_ROWS = 256
@@ -91,15 +94,73 @@ def load_part(
     Raises:
         DataError: as `load`, and for labels that the training rows don't have.
     """
-    raw = _other(config, file, preparation, labelled=True)
+    named = (config.data.target, config.data.sample_weight)
+    raw = _other(config, file, preparation, also=[name for name in named if name is not None])
     return _other_part(config, raw, encoding, preparation)
 
 
-def _other(config: Config, file: str | Arrays, preparation: Preparation, *, labelled: bool) -> Raw:
-    types = preparation.columns.types if preparation.columns else None
+def unlabelled(
+    config: Config, file: str, preparation: Preparation, keep: Sequence[str] = ()
+) -> Fresh:
+    """The rows of another file without regard to labels, for prediction.
+
+    Args:
+        config: of the run.
+        file: of the same kind as the source.
+        preparation: what its rows go through.
+        keep: columns that are copied beside the predictions.
+
+    Raises:
+        DataError: as `load`, and for columns that aren't there.
+    """
+    raw = _other(config, file, preparation, keep=keep, labelled=False)
+    if keep and raw.table is None:
+        message = f"no columns: `{keep[0]}` can only be kept of a table"
+        raise DataError(Problem(Mark(file), "D003", message))
+    return fresh(raw, preparation, config.data, keep)
+
+
+def _other(
+    config: Config,
+    file: str | Arrays,
+    preparation: Preparation,
+    *,
+    also: Sequence[str] = (),
+    keep: Sequence[str] = (),
+    labelled: bool = True,
+) -> Raw:
+    """Another source than the one that was learnt from; it isn't split."""
+    _same_kind(config, file)
+    section, types, wanted = config.data, None, None
+    if preparation.columns is not None:
+        section = section.model_copy(update={"time": None, "group": None})
+        types = preparation.columns.types
+        wanted = table.Wanted([*preparation.columns.names(), *also], keep)
     return sources.other(
-        file, config.data, types=types, pixels=preparation.pixels, labelled=labelled
+        file,
+        section,
+        types=types,
+        wanted=wanted,
+        pixels=preparation.pixels,
+        labelled=labelled,
     )
+
+
+def _same_kind(config: Config, file: str | Arrays) -> None:
+    """Sees that rows of a table aren't taken for rows of arrays, which may be as many numbers."""
+    source = config.data.source
+    trained, given = (
+        "arrays" if kind_of(one) == "bundled" else kind_of(one) for one in (source, file)
+    )
+    pictures = any(column.kind == "image" for column in config.data.columns.values())
+    if given != trained and not (given == "images" and pictures):
+        words = {
+            "table": "a table",
+            "arrays": "an .npz or .npy file",
+            "images": "a folder of images",
+        }
+        message = f"expected {words[trained]}, as this network was trained on, got {words[given]}"
+        raise DataError(Problem(Mark(file if isinstance(file, str) else file.x), "D004", message))
 
 
 def _other_part(config: Config, raw: Raw, encoding: Encoding, preparation: Preparation) -> Part:
@@ -126,23 +187,6 @@ def _other_part(config: Config, raw: Raw, encoding: Encoding, preparation: Prepa
     if not len(labelled.rows):
         raise DataError(Problem(mark, "D007", f"no row is of {listed(encoding.classes)}"))
     return _part(raw, labelled, np.arange(len(labelled.rows)), preparation)
-
-
-def blocks(config: Config, file: str, preparation: Preparation) -> Iterator[Part]:
-    """The rows of a file without regard to labels, for prediction, a part at a time."""
-    raw = _other(config, file, preparation, labelled=False)
-    if raw.table is None or preparation.columns is None:
-        yield _unlabelled(raw, preparation)
-        return
-    table.require_columns(raw.table, preparation.columns.names())
-    for block in preparation.columns.blocks(raw.table):
-        yield _unlabelled(replace(raw, inputs=block), preparation)
-
-
-def _unlabelled(raw: Raw, preparation: Preparation) -> Part:
-    rows = np.arange(len(raw.inputs))
-    labels_ = np.zeros(len(rows), np.float32)
-    return Part(raw.inputs, labels_, None, rows, preparation.scaling, raw.numbers)
 
 
 def _read(config: Config, source: Source) -> dict[str, Raw]:

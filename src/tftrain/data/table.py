@@ -10,18 +10,18 @@ import csv
 import gzip
 import re
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tftrain import files
 from tftrain.config import SUFFIXES, Data
-from tftrain.errors import DataError, Mark, Problem, did_you_mean, first_line, listed
+from tftrain.data.refusals import WORDS, reason, told
+from tftrain.errors import DataError, Mark, Problem, did_you_mean, listed
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection as Connection
@@ -40,15 +40,6 @@ _READ_AS: Mapping[str, Type] = {
     "boolean": "VARCHAR",
 }
 _NUMBERS = re.compile(r"U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|FLOAT|DOUBLE|DECIMAL.*")
-_LINE = re.compile(r"CSV Error on Line: (\d+)")
-_CONVERSION = re.compile(
-    r'Error when converting column "(?P<column>.*?)"\. '
-    r'Could not convert string "(?P<value>.*?)" to \'(?P<type>\w+)\'',
-    re.DOTALL,
-)
-_COLUMNS = re.compile(r"Expected Number of Columns: (\d+) Found: (\d+)")
-_JSON_LINE = re.compile(r"at byte (\d+) in line (\d+): (.*)")
-_WORDS = {"DOUBLE": "a number", "DATE": "a date", "TIMESTAMP": "a date and time"}
 
 
 @dataclass(frozen=True)
@@ -60,12 +51,14 @@ class Table:
         types: of each column by its name.
         rows: how many.
         source: what to call it in messages.
+        untyped: whether all was text in the file: in CSV an id of 7 is no other than a text "7".
     """
 
     connection: Connection
     types: Mapping[str, Type]
     rows: int
     source: str
+    untyped: bool = False
 
     def ask(self, select: str, where: str = "", *values: object) -> list[tuple[Any, ...]]:
         """The rows of a SELECT from the table."""
@@ -96,16 +89,34 @@ def text(value: str) -> str:
     return "'" + value.replace("'", "''") + "'"
 
 
-def read(source: str, data: Data, types: Mapping[str, Type] | None = None) -> Table:
+class Wanted(NamedTuple):
+    """The columns that are read, of all that a table may have.
+
+    Args:
+        needed: those that must be there.
+        kept: those that must be there too, and stay as they came.
+    """
+
+    needed: Collection[str]
+    kept: Collection[str] = ()
+
+
+def read(
+    source: str,
+    data: Data,
+    types: Mapping[str, Type] | None = None,
+    wanted: Wanted | None = None,
+) -> Table:
     """The table that a file, or a pattern of several, holds.
 
     Args:
         source: a CSV, TSV, JSON lines or Parquet file, or a pattern.
         data: says what columns are, what a missing cell looks like, and what is selected.
         types: of columns, as an earlier table had them; others are found out.
+        wanted: which columns are read; all if not given. A query gets all of them.
 
     Raises:
-        DataError: when a file is missing or not what its name says, with the line.
+        DataError: when a file is missing or not what its name says, with the line; or columns.
     """
     paths = files.matching(source)
     if not paths:
@@ -116,21 +127,26 @@ def read(source: str, data: Data, types: Mapping[str, Type] | None = None) -> Ta
         for name, column in data.columns.items()
         if column.kind in _READ_AS
     } | dict(types or {})
-    with _told(source):
-        connection = _connect()
-        connection.execute(f"CREATE TABLE {NAME} AS SELECT * FROM {_reader(paths, data, asked)}")
+    with told(source, known=types is not None):
+        connection = connect()
+        reader = _reader(paths, data, asked, wanted if data.query is None else None)
+        selected = "*"
+        if wanted is not None and data.query is None:
+            selected = _selected(columns(connection, reader), wanted, source)
+        connection.execute(f"CREATE TABLE {NAME} AS SELECT {selected} FROM {reader}")
     if data.query is not None:
         _select(connection, data.query)
-    found = _typed(connection, asked, source)
+    found = _typed(connection, asked, source, wanted)
     (rows,) = connection.execute(f"SELECT count(*) FROM {NAME}").fetchone() or (0,)
     if not rows:
         raise DataError(Problem(Mark(source), "D007", "no rows"))
-    table = Table(connection, found, rows, source)
+    table = Table(connection, found, rows, source, untyped=reader.startswith("read_csv"))
     _check_numbers(table, asked)
     return table
 
 
-def _connect() -> Connection:
+def connect() -> Connection:
+    """An empty database that stays within its memory and loads no extension."""
     import duckdb  # 50 ms that other sources need not wait for
 
     return duckdb.connect(
@@ -144,7 +160,20 @@ def _connect() -> Connection:
     )
 
 
-def _reader(paths: Sequence[str], data: Data, types: Mapping[str, Type]) -> str:
+def columns(connection: Connection, relation: str = NAME) -> dict[str, str]:
+    """The columns of a table, or of whatever can stand behind FROM, with duckdb's types."""
+    described = connection.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()
+    return {name: kind for name, kind, *_ in described}
+
+
+def _selected(there: Collection[str], wanted: Wanted, source: str) -> str:
+    _require(there, [*wanted.needed, *wanted.kept], source)
+    return ", ".join(map(quoted, dict.fromkeys([*wanted.needed, *wanted.kept])))
+
+
+def _reader(
+    paths: Sequence[str], data: Data, types: Mapping[str, Type], wanted: Wanted | None
+) -> str:
     """The call of duckdb that reads the files."""
     name = Path(paths[0]).name.lower().removesuffix(".gz")
     listed_paths = f"[{', '.join(map(text, paths))}]"
@@ -154,6 +183,8 @@ def _reader(paths: Sequence[str], data: Data, types: Mapping[str, Type]) -> str:
         return f"read_json({listed_paths}, format = 'newline_delimited')"
     header, delimiter = _header(paths[0], data)
     known = {column: kind for column, kind in types.items() if column in header}
+    if wanted is not None:  # the cells of all others are left unread
+        known |= dict.fromkeys({*header} - {*types} - {*wanted.needed}, "VARCHAR")
     given = ", ".join(f"{text(column)}: '{kind}'" for column, kind in known.items())
     return (
         f"read_csv({listed_paths}, header = true, delim = {text(delimiter)}, quote = '\"', "
@@ -207,23 +238,29 @@ def _select(connection: Connection, query: str) -> None:
         body = query.strip().removesuffix(";")
         connection.execute(f"CREATE TABLE selected AS ({body})")
     except duckdb.Error as error:
-        raise DataError(Problem(Mark("data.query"), "D010", _reason(error))) from None
+        raise DataError(Problem(Mark("data.query"), "D010", reason(error))) from None
     connection.execute(f"DROP TABLE {NAME}; ALTER TABLE selected RENAME TO {NAME}")
 
 
-def _typed(connection: Connection, asked: Mapping[str, Type], source: str) -> dict[str, Type]:
-    """Brings every column to one of the five types; texts that say true or false are BOOLEAN."""
+def _typed(
+    connection: Connection, asked: Mapping[str, Type], source: str, wanted: Wanted | None
+) -> dict[str, Type]:
+    """Brings every column that isn't only kept to one of the five types."""
     found: dict[str, Type] = {}
-    for name, written, *_ in connection.execute(f"DESCRIBE {NAME}").fetchall():
-        wanted = asked.get(name) or _type_of(written)
-        if wanted is None:
+    there = columns(connection)
+    if wanted is not None:
+        _require(there, [*wanted.needed, *wanted.kept], source)
+        there = {name: kind for name, kind in there.items() if name in wanted.needed}
+    for name, written in there.items():
+        kind = asked.get(name) or _type_of(written)
+        if kind is None:
             message = f"column `{name}` holds {written}: expected numbers, texts or dates"
             raise DataError(
                 Problem(Mark(source), "D004", f"{message}; leave it out with data.query")
             )
-        if wanted != written:
-            _convert(connection, name, wanted, source)
-        found[name] = wanted
+        if kind != written:
+            _convert(connection, name, written, kind, source)
+        found[name] = kind
     return found
 
 
@@ -238,18 +275,20 @@ def _type_of(written: str) -> Type | None:
     return "VARCHAR" if written in ("UUID", "TIME") or written.startswith("ENUM") else None
 
 
-def _convert(connection: Connection, name: str, wanted: Type, source: str) -> None:
+def _convert(connection: Connection, name: str, written: str, wanted: Type, source: str) -> None:
     import duckdb
 
     column = quoted(name)
     try:
-        connection.execute(f"ALTER TABLE {NAME} ALTER {column} TYPE {wanted}")
+        value = f"{column} ->> '$'" if written == "JSON" else column  # a text without its quotes
+        alter = f"ALTER TABLE {NAME} ALTER {column} TYPE {wanted}"
+        connection.execute(f"{alter} USING CAST({value} AS {wanted})")
     except duckdb.Error:
         bad = connection.execute(
             f"SELECT rowid, {column}::VARCHAR FROM {NAME} "
             f"WHERE {column} IS NOT NULL AND TRY_CAST({column} AS {wanted}) IS NULL LIMIT 1"
         ).fetchone() or (0, "?")
-        message = f"column `{name}`: expected {_WORDS.get(wanted, wanted)}, got `{bad[1]}`"
+        message = f"column `{name}`: expected {WORDS.get(wanted, wanted)}, got `{bad[1]}`"
         place = f"row {bad[0]} (counted from 0): "
         raise DataError(Problem(Mark(source), "D004", place + message)) from None
 
@@ -299,65 +338,26 @@ def _numbers_and_texts(table: Table, name: str) -> tuple[Problem, ...]:
     return table.fail("D004", message, row).problems
 
 
-@contextmanager
-def _told(source: str) -> Iterator[None]:
-    """Whatever a file makes duckdb raise, as one line with the place."""
-    import duckdb
-
-    try:
-        yield
-    except (duckdb.Error, OSError, EOFError, gzip.BadGzipFile, UnicodeError) as error:
-        raise DataError(_problem(source, error)) from None
-
-
-def _problem(source: str, error: Exception) -> Problem:
-    said = str(error)
-    line = _LINE.search(said)
-    mark = Mark(source, int(line[1])) if line else Mark(source)
-    if found := _CONVERSION.search(said):
-        wanted = _WORDS.get(found["type"], found["type"])
-        message = (
-            f"column `{found['column']}`: expected {wanted}, as in the rows before, got "
-            f"`{found['value'][:40]}`; for a column of texts set data.columns.{found['column']} to "
-            "category"
-        )
-        return Problem(mark, "D004", message)
-    if found := _COLUMNS.search(said):
-        return Problem(mark, "D002", f"expected {found[1]} cells, got {found[2]}")
-    if found := _JSON_LINE.search(said):
-        mark = Mark(source, int(found[2]), int(found[1]))
-        return Problem(mark, "D002", f"not JSON: {found[3].strip()}")
-    if isinstance(error, OSError) and error.strerror:
-        return Problem(mark, "D002", f"can't be read: {error.strerror}")
-    return Problem(mark, "D002", f"can't be read: {_reason(error)}")
-
-
-def _reason(error: Exception) -> str:
-    """The first sentence of duckdb, without its kind, its advice, and the statement."""
-    lines = [line for line in str(error).splitlines() if line.strip()]
-    said = [line for line in lines if not line.startswith(("CSV Error", "Original Line"))]
-    words = said[0] if said else lines[0] if lines else type(error).__name__
-    if words.endswith("CSV Error on Line: 0") or "CSV Error on Line" in words:
-        words = said[1] if len(said) > 1 else words
-    return first_line(ValueError(re.sub(r"^(\w+ )*Error: ", "", words)))
-
-
 def require_columns(table: Table, names: Sequence[str]) -> None:
     """Sees that a table has the columns that a network was trained on.
 
     Raises:
         DataError: with every one that is missing.
     """
-    missing = [name for name in names if name not in table.types]
+    _require(table.types, names, table.source)
+
+
+def _require(there: Collection[str], names: Sequence[str], source: str) -> None:
+    missing = [name for name in dict.fromkeys(names) if name not in there]
     if missing:
         raise DataError(
-            Problem(Mark(table.source), "D003", f"no column `{name}`{_near(name, table)}")
+            Problem(
+                Mark(source),
+                "D003",
+                f"no column `{name}`{did_you_mean(name, there) or f'; it has {listed(there)}'}",
+            )
             for name in missing
         )
-
-
-def _near(name: str, table: Table) -> str:
-    return did_you_mean(name, table.types) or f"; it has {listed(table.types)}"
 
 
 def mask(table: Table, rows: NDArray[np.int64]) -> None:
