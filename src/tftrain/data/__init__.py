@@ -23,6 +23,7 @@ from tftrain.data.raw import Raw
 from tftrain.data.scaling import Scaling
 from tftrain.data.split import split, split_groups, split_in_order
 from tftrain.data.splits import Form, Part, Splits, gather
+from tftrain.data.tabular import MisnamedError
 from tftrain.data.target import TargetScaling
 from tftrain.errors import DataError, Mark, Problem, listed
 
@@ -68,6 +69,16 @@ def load(config: Config, source: Source) -> Splits:
 
 def _load(config: Config, source: Source, room: cache.Room) -> Splits:
     raws = _read(config, source)
+    try:
+        return _joined(config, source, dict(raws), room)
+    finally:
+        for raw in raws.values():
+            if raw.table is not None:
+                raw.table.close()
+
+
+def _joined(config: Config, source: Source, raws: dict[str, Raw], room: cache.Room) -> Splits:
+    """The rows of all files, split and prepared."""
     raw = raws.pop("source")
     labelled = labels.learn(_labels(raw, config), raw.names, config, source)
     rows = _split_rows(config, raw, labelled, source, raws)
@@ -233,11 +244,16 @@ def _named_in(source: Source, path: tuple[str, ...]) -> Iterator[None]:
     """Faults of a file, told at the place of the config that names the file."""
     try:
         yield
+    except MisnamedError:
+        raise
     except DataError as error:
-        raise DataError(
-            source.problem(path, problem.code, f"{problem.mark}: {problem.message}")
-            for problem in error.problems
-        ) from None
+        raise DataError(_placed(problem, source, path) for problem in error.problems) from None
+
+
+def _placed(problem: Problem, source: Source, path: tuple[str, ...]) -> Problem:
+    if problem.mark.source == table.QUERY:
+        return source.problem(("data", "query"), problem.code, problem.message)
+    return source.problem(path, problem.code, f"{problem.mark}: {problem.message}")
 
 
 def _labels(raw: Raw, config: Config) -> NDArray[Any]:

@@ -9,9 +9,9 @@ from functools import partial
 
 from tftrain.config import Data
 from tftrain.config.columns import Column, Kind
-from tftrain.data.table import NAME, Table, quoted
+from tftrain.data.table import CHOSEN, NAME, Table, quoted
 
-TRAINING = f"FROM {NAME} POSITIONAL JOIN train WHERE train.column0"
+TRAINING = f"FROM {NAME} POSITIONAL JOIN train WHERE train.{quoted(CHOSEN)}"
 _ID = re.compile(
     r"(^|.*[_. ])(id|uuid|guid|key|index|nr|number)$|.*[a-z]I[Dd]$|^unnamed", re.IGNORECASE
 )

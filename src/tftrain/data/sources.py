@@ -89,7 +89,8 @@ def _listed(raw: Raw, opened: Table, column: str, data: Data, pixels: Pixels | N
     """The images that a column of a table names, by their paths from the table's folder."""
     from tftrain.data import images
 
-    names = opened.arrays({"n": f"coalesce({quoted(column)}, '')"})["n"]
+    tabular.require_all(opened, column)
+    names = opened.arrays({"n": quoted(column)})["n"]
     paths = [str(Path(opened.source).parent / name) for name in names]
     form = _form(paths, data, pixels)
     made = images.decode(paths, form, skip_broken=data.on_error == "skip")
