@@ -106,12 +106,52 @@ def test_thousands_of_wrong_classes_are_told_within_seconds(tmp_path):
     assert time.process_time() - began < 5  # 0.2 s; 30 s where each is compared with every other
 
 
-def test_what_is_not_known_is_said(tmp_path):
+ODD = "{Dense: {units: 3, kernel_initializer: Identity}}"
+
+
+@pytest.mark.usefixtures("tensorflow")
+def test_keras_is_asked_where_no_rule_knows_a_layer(tmp_path):
     path = tmp_path / "c.yaml"
-    layers = "[{EinsumDense: {equation: 'ab,bc->ac', output_shape: 3}}, {Dense: {units: 1}}]"
     path.write_text(UNSOUND)
-    verdict = check.check(path, [f"model.layers={layers}"]).verdict()
-    assert verdict.endswith("shapes are not known from layer 1 on, `--build` asks Keras")
+    layers = f"model.layers=[{ODD}, {{Dense: {{units: 1}}}}]"
+    report = check.check(path, [layers])
+    assert report.verdict().endswith("; Keras was asked, as no rule knows all of `Dense`")
+    assert [(row.shape, row.parameters) for row in report.table] == [((3,), 195), ((1,), 4)]
+    report = check.check(path, [f"model.layers=[{ODD}, Conv1D: {{filters: 1, kernel_size: 2}}]"])
+    assert "K005" in {problem.code for problem in report.problems}
+
+
+def test_keras_is_not_asked_if_unwanted_and_that_is_told(tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text(UNSOUND.replace("- Conv2D: {filters: 3, kernel_size: 3}", f"- {ODD}"))
+    report = check.check(path, build=False)
+    (line,) = [str(problem) for problem in report.problems if problem.code == "K009"]
+    assert line == (
+        f"{path}:4:7: warning[K009]: `Dense`: only Keras knows whether it fits, and wasn't asked"
+    )
+    assert report.table[0].shape is None
+
+
+def test_rows_of_ones_own_are_read_if_they_are_there(tmp_path):
+    rows = tmp_path / "rows.npz"
+    path = tmp_path / "c.yaml"
+    path.write_text(UNSOUND.replace("digits, classes: [0, 1]", str(rows)))
+    told = {problem.code: problem for problem in check.check(path).problems}
+    assert told["K009"].severity == "warning"
+    assert told["K009"].message.endswith("rows.npz: no such file")
+    np.savez(rows, x=np.zeros((20, 4), np.float32), y=np.arange(20) % 2)
+    report = check.check(path)
+    assert [problem.code for problem in report.problems][:1] == ["K005"]
+    unread = check.check(path, build=False)
+    assert "which weren't read" in str(unread.problems[0])
+    assert unread.table[0].shape is None
+
+
+def test_arguments_are_checked_where_rows_are_not_known(tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text(UNSOUND.replace("digits, classes: [0, 1]", "gone.npz"))
+    report = check.check(path, ["model.layers.Conv2D.kernel_size=[3]"])
+    assert "K004" in {problem.code for problem in report.problems}
 
 
 def test_strict_makes_warnings_count(tftrain):  # noqa: F811 - pytest's way
@@ -195,10 +235,11 @@ def test_a_name_of_no_data_at_all_is_told_and_the_network_is_not_looked_at(tmp_p
     path = tmp_path / "c.yaml"
     path.write_text(UNSOUND.replace("digits", "digitts"))
     report = check.check(path)
-    assert [str(problem) for problem in report.problems] == [
+    (problem,) = report.problems
+    assert str(problem) == (
         f"{path}:1:16: error[D001]: `data.source`: no file, folder or bundled set is called "
         "'digitts'; did you mean `digits`?"
-    ]
+    )
     assert report.table == ()
 
 

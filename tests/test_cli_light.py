@@ -17,7 +17,7 @@ BAD = ROOT / "tests" / "configs" / "bad"
 WATCHED = """
 import atexit, sys
 heavy = {"tensorflow", "keras", "jax", "torch"}
-if {"--help", "--version", "runs", "check"} & set(sys.argv):
+if {"--help", "--version", "runs", "check", "cache"} & set(sys.argv):
     heavy.add("numpy")
 atexit.register(lambda: print("imported", sorted(heavy & set(sys.modules)), file=sys.stderr))
 sys.argv[0] = "tftrain"
@@ -51,14 +51,44 @@ def tftrain(tmp_path):
         (["fit", "--help"], "--runs-dir"),
         (["runs"], "best epoch"),
         (["runs", "--json"], "[]"),
+        (["cache", "--clear"], "0 removed, 0 bytes"),
+        (["cache", "--older-than", "30d"], "0 removed, 0 bytes"),
     ],
 )
-def test_light_commands_load_nothing_heavy(arguments, shown, tftrain, tmp_path):
+def test_light_commands_load_nothing_heavy(arguments, shown, tftrain, tmp_path, monkeypatch):
+    monkeypatch.setenv("TFTRAIN_CACHE_DIR", str(tmp_path / "cache"))
     code, stdout, said = tftrain(*arguments)
     assert code == 0
     assert said == ("no runs in runs\n" if arguments[0] == "runs" else "")
     assert shown in stdout
     assert list(tmp_path.iterdir()) == []
+
+
+def test_kept_rows_are_listed_also_beside_what_is_damaged(tftrain, tmp_path, monkeypatch):
+    monkeypatch.setenv("TFTRAIN_CACHE_DIR", str(tmp_path / "cache"))
+    code, stdout, said = tftrain("cache")
+    assert (code, said) == (0, f"nothing in {tmp_path / 'cache' / 'prepared'}\n")
+    manifests = {
+        "whole": '{"source": "big.csv", "rows": 2000000}',
+        "odd": '{"source": "x", "rows": "many"}',
+        "none": "",
+        "deep": "[" * 100_000,
+    }
+    for name, content in manifests.items():
+        folder = tmp_path / "cache" / "prepared" / name
+        folder.mkdir(parents=True)
+        (folder / "entry.json").write_text(f"sum\n{content}")
+    code, stdout, said = tftrain("cache")
+    assert (code, said) == (0, "")
+    listed = [line.split()[:3] for line in stdout.splitlines()]
+    assert listed == [
+        ["source", "rows", "size"],
+        ["big.csv", "2,000,000", "42"],
+        ["all", "42", "bytes"],
+    ]
+    code, stdout, said = tftrain("cache", "--clear")
+    assert (code, stdout, said) == (0, "1 removed, 42 bytes\n", "")
+    assert list((tmp_path / "cache" / "prepared").iterdir()) == []
 
 
 @pytest.mark.parametrize(
@@ -72,6 +102,7 @@ def test_light_commands_load_nothing_heavy(arguments, shown, tftrain, tmp_path):
         ["predict", "run"],
         ["predict", "run", "x.npy"],
         ["runs", "--json=yes"],
+        ["cache", "--older-than", "30"],
     ],
     ids=lambda arguments: " ".join(map(str, arguments[:1] + arguments[2:])),
 )

@@ -27,7 +27,7 @@ BASE = {
 }
 ROWS = "data: {source: rows.npz}\n"
 BUILT = ("K004", "K005", "K006")  # what only Keras knows
-CHECKED = ("K009",)  # what the network's table shows
+CHECKED = ("K009", "K010")  # what only `check` tells
 # Commands on runs and on files in other encodings: what they show, other tests show at length.
 NOT_RUN = ("C005", "K008", "D008", "D009", "R001", "R002", "R003")
 
@@ -83,6 +83,14 @@ def test_every_code_has_a_page_with_a_wrong_and_a_right_example():
         assert len({language for _, language, _ in blocks}) == 1, code
         words = pages.sections()[code].partition("Wrong:")[0]
         assert words.rstrip().endswith("."), code
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize("side", ["Wrong", "Right"])
+@pytest.mark.parametrize("code", CHECKED)
+def test_an_example_of_check_is_told_under_its_code(code, side):
+    problems = check.check(whole(block(code, side))).problems
+    assert {problem.code for problem in problems} & set(CHECKED) == expected(code, side)
 
 
 def test_a_page_is_found_by_its_code_and_by_no_other():

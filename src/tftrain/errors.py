@@ -69,6 +69,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "K007": "a value that this argument of a Keras object doesn't take",
         "K008": "Keras makes another shape than tftrain's rules say",
         "K009": "a network that doesn't fit in this machine's memory",
+        "K010": "a network that only Keras, or its rows, could tell all about",
         "N001": "softmax over a single unit",
         "N002": "a binary cross-entropy on outputs that are no probabilities",
         "N003": "logits promised, probabilities given",

@@ -31,6 +31,14 @@ _COMMENT_BYTES = len(_PREFIX) + 64
 _FAULTS = (OSError, ValueError, EOFError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error)
 
 
+def cache_folder() -> Path:
+    """The user's cache folder of tftrain, or the one that `TFTRAIN_CACHE_DIR` names."""
+    import platformdirs
+
+    named = os.environ.get("TFTRAIN_CACHE_DIR")
+    return Path(named or platformdirs.user_cache_dir("tftrain", appauthor=False)).absolute()
+
+
 def write(path: Path, content: bytes) -> None:
     """Puts a file in place at once: temporary name, sync, rename, sync of the folder.
 

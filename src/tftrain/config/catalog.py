@@ -58,7 +58,7 @@ _SEVERAL = re.compile(
 )
 _CHECKED_ELSEWHERE = (("metric", "name"),)  # in `checks`, which asks more of it than a text
 _NONE_AS_TEXT = ("reduction",)  # Keras takes `none` for None
-_QUOTED = re.compile(r"[\"']([\w-]+)[\"'`]")
+_QUOTED = re.compile(r"[\"']([\w-]+)[\"'`]")  # Keras's quotes don't all close
 _BY_DEFAULT = {"bool": ("bool",), "int": ("int", "float"), "float": ("int", "float")}
 _BEFORE_TYPE = re.compile(r"^(?:\(?optional\)?\.?\s+)?(?:an?\s+)?`?", re.IGNORECASE)
 # not `integer or tuple`, but `integer or None`
@@ -144,10 +144,8 @@ class Catalog:
 @functools.cache
 def load() -> Catalog:
     """The installed Keras's catalog, from the cache where that is there and whole."""
-    import platformdirs
-
     root = _folder_of_keras()
-    folder = Path(platformdirs.user_cache_dir("tftrain", appauthor=False))
+    folder = files.cache_folder()
     path = folder / f"keras-{_version(root)}-{_reader()}.json"
     with contextlib.suppress(OSError, ValueError):
         sum_, _, content = path.read_bytes().partition(b"\n")
