@@ -11,14 +11,15 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tftrain import config, findings, pages
+from tftrain import config, findings, overview, pages
 from tftrain.config import Config, Source, outputs_fault, resolve
 from tftrain.config.lint import EXAMPLES, RULES, Facts, facts_of, lint, network
 from tftrain.config.shapes import Row, trace
 from tftrain.errors import ConfigError, DataError, Problem
 
 if TYPE_CHECKING:
-    from tftrain.data import Splits
+    from tftrain.data import Look, Splits
+    from tftrain.data.profile import Profile
 
 
 @dataclass(frozen=True)
@@ -30,12 +31,14 @@ class Report:
         table: the network's layers with shapes and parameters, as far as they are known.
         config: the values in force, None where it can't be loaded.
         source: where each was written, likewise.
+        data: what there is to say of the rows, None where they weren't read for that.
     """
 
     problems: tuple[Problem, ...]
     table: tuple[Row, ...] = ()
     config: Config | None = None
     source: Source | None = None
+    data: Profile | None = None
 
     def has(self, severity: str) -> bool:
         """Whether there is a problem of a severity."""
@@ -50,10 +53,11 @@ class Report:
         return f"{counted}; shapes are not known from layer {unknown[0]} on, `--build` asks Keras"
 
     def lines(self, *, excerpts: bool) -> list[str]:
-        """The problems as lines, with what stands there if wanted, and the network's table."""
+        """The problems, with what stands there if wanted; the data; the network's table."""
         rows = [(row.layer.name, row.shape, row.parameters) for row in self.table]
         shown = [findings.network_table(rows)] if rows else []
-        return [*findings.text(self.problems, excerpts=excerpts), *shown]
+        data = overview.lines(self.data) if self.data is not None else ()
+        return [*findings.text(self.problems, excerpts=excerpts), *data, *shown]
 
     def annotations(self) -> list[str]:
         """The problems as annotations on the lines of a pull request."""
@@ -68,8 +72,9 @@ class Report:
         return [config.resolved(self.config)]
 
     def plain(self) -> dict[str, Any]:
-        """Problems and table for JSON."""
+        """Problems, table and data for JSON."""
         return {
+            "data": None if self.data is None else self.data.plain(),
             "problems": [findings.plain(problem) for problem in self.problems],
             "layers": [
                 {
@@ -98,12 +103,23 @@ def check(
     except ConfigError as error:
         return Report(error.problems)
     problems: list[Problem] = []
-    splits = _splits(settings, source, problems) if data or build else None
+    seen: list[Profile] = []
+    look = _look(settings, seen) if data else None
+    splits = _splits(settings, source, problems, look) if data or build else None
+    problems += [problem for one in seen for problem in one.problems(source)]
     table = _network(settings, source, splits, problems)
     if build and splits is not None:
         table = _built(settings, source, splits, table, problems)
     in_order = sorted(problems, key=partial(_place, str(path)))
-    return Report(tuple(dict.fromkeys(in_order)), tuple(table), settings, source)
+    told = tuple(dict.fromkeys(in_order))
+    return Report(told, tuple(table), settings, source, seen[0] if seen else None)
+
+
+def _look(settings: Config, seen: list[Profile]) -> Look:
+    """What makes a profile of the rows once they are read."""
+    from tftrain.data.profile import profile
+
+    return lambda raws, splits: seen.append(profile(raws, splits, settings))
 
 
 def _place(path: str, problem: Problem) -> tuple[int, str, int, int]:
@@ -129,11 +145,13 @@ def explain(code: str) -> str:
     return pages.page(code, lints)
 
 
-def _splits(settings: Config, source: Source, problems: list[Problem]) -> Splits | None:
+def _splits(
+    settings: Config, source: Source, problems: list[Problem], look: Look | None
+) -> Splits | None:
     from tftrain import data
 
     try:
-        return data.load(settings, source)
+        return data.load(settings, source, look)
     except DataError as error:
         problems += error.problems
         return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -28,6 +28,7 @@ __all__ = [
     "SMOKE_ROWS",
     "Encoding",
     "Form",
+    "Look",
     "Part",
     "Preparation",
     "Splits",
@@ -42,12 +43,16 @@ SMOKE_ROWS = 256
 _HASHED_BYTES = 256 * 1024 * 1024
 
 
-def load(config: Config, source: Source) -> Splits:
+Look = Callable[[Mapping[str, Raw], Splits], None]
+
+
+def load(config: Config, source: Source, look: Look | None = None) -> Splits:
     """All the rows of a job.
 
     Args:
         config: names the source and says how to split, label and prepare it.
         source: for the place of a fault.
+        look: gets to see the rows of each file as they came, by its key, and all their parts.
 
     Raises:
         DataError: when rows are missing, unreadable, not numbers, or not what the loss can take.
@@ -69,7 +74,7 @@ def load(config: Config, source: Source) -> Splits:
     weighted = train
     if weights is not None:
         weighted = _weighted(train, labelled.groups[rows["train"]], weights)
-    return Splits(
+    splits = Splits(
         train=train,
         weighted=weighted,
         validation=parts.get("validation"),
@@ -80,6 +85,9 @@ def load(config: Config, source: Source) -> Splits:
         preparation=preparation,
         fingerprint=_fingerprint(parts.values()),
     )
+    if look is not None:
+        look({"source": raw, **raws}, splits)
+    return splits
 
 
 def load_part(
