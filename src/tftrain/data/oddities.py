@@ -48,7 +48,8 @@ def oddities(
         *_codes(numbers, rows),
     ]
     width = sum(one.width for one in used)
-    fine = f"{counted(len(used), 'column')} of {len(columns)} learnt from, as {width:,} inputs"
+    inputs = counted(width, "input")
+    fine = f"{counted(len(used), 'column')} of {len(columns)} learnt from, as {inputs}"
     return [*remarks, ok("columns", fine)]
 
 
@@ -162,7 +163,7 @@ def _skewed(columns: Iterable[Statistics], rows: Sample) -> list[Remark]:
     found = []
     for one in columns:
         given = _given(rows, one.name)
-        spread = given.std() if len(given) else 0
+        spread = given.std() if one.distinct > 2 else 0  # noqa: PLR2004 - two are no tail
         if spread and abs(float((((given - given.mean()) / spread) ** 3).mean())) > _SKEWED:
             found.append(one.name)
     if not found:

@@ -23,7 +23,7 @@ from tftrain.data.table import Table
 from tftrain.errors import Problem, listed
 
 _FEWEST = 10  # rows of a class
-_UNEQUAL = 10  # times as many rows of the largest class as of the smallest
+_UNEQUAL = 5  # times as many rows of the largest class as of the smallest
 _IN_ORDER = 20  # rows, from which on an order of labels is no chance
 
 

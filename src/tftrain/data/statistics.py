@@ -62,7 +62,7 @@ class Statistics:
         """What the cells hold, in a few words."""
         if self.names:
             total = sum(rows for _, rows in self.names)
-            shares = [f"{shown(name)} {rows / total:.0%}" for name, rows in self.names[:_SHOWN]]
+            shares = [f"{shown(name)} {_share(rows / total)}" for name, rows in self.names[:_SHOWN]]
             return ", ".join(shares) + (", ..." if len(self.names) > _SHOWN else "")
         if self.low is None or self.type in ("VARCHAR", "BOOLEAN"):
             return ""
@@ -90,6 +90,11 @@ class Statistics:
             else shown(self.example),
             "columns": self.width,
         }
+
+
+def _share(share: float) -> str:
+    """Few and nearly all are told from none and all."""
+    return f"{share:.1%}" if share > 0.99 or share < 0.01 else f"{share:.0%}"  # noqa: PLR2004
 
 
 def shown(value: object) -> str:

@@ -119,6 +119,11 @@ def _numbers(table: Table, name: str) -> NDArray[np.float64]:
     return np.asarray(table.arrays({"n": quoted(name)})["n"], np.float64)
 
 
+def given(name: str) -> str:
+    """The query for the rows that have a value in a column."""
+    return f"SELECT * FROM data WHERE {quoted(name)} IS NOT NULL"
+
+
 def _require_all(table: Table, name: str) -> None:
     """No row without a value, where rows can't do without."""
     column = quoted(name)
@@ -126,7 +131,6 @@ def _require_all(table: Table, name: str) -> None:
     if missing:
         ((count,),) = table.ask("count(*)", f"WHERE {column} IS NULL")
         message = (
-            f"no `{name}` ({count} such rows); to leave them out set data.query to "
-            f"SELECT * FROM data WHERE {column} IS NOT NULL"
+            f"no `{name}` ({count} such rows); to leave them out set data.query to {given(name)}"
         )
         raise table.fail("D006", message, int(missing[0][0]))
