@@ -309,7 +309,9 @@ def test_rows_to_predict_need_no_labels_and_come_from_a_file(tmp_path):
     settled = settled.model_copy(update={"data": weighted})
     path = tmp_path / "new.npz"
     np.savez(path, x=X, y=np.full(3, np.nan))
-    part = data.load_inputs(settled, str(path), data.Scaling())
+    (part,) = data.blocks(settled, str(path), data.Preparation())
     np.testing.assert_array_equal(part.raw(slice(None)), X)
-    with pytest.raises(DataError, match=r"rows\.csv: error\[D002\]: expected an \.npz or \.npy f"):
-        data.load_inputs(settled, "rows.csv", data.Scaling())
+    with pytest.raises(
+        DataError, match=r"new\.txt: error\[D001\]: no such file; did you mean `new"
+    ):
+        next(data.blocks(settled, str(path.with_suffix(".txt")), data.Preparation()))

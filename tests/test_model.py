@@ -9,7 +9,7 @@ import pytest
 
 from tftrain.config import Config, Source
 from tftrain.config.text import plain, read
-from tftrain.data import Form, Scaling
+from tftrain.data import Form
 from tftrain.errors import ConfigError
 
 pytestmark = pytest.mark.usefixtures("tensorflow")
@@ -291,39 +291,6 @@ def test_a_metric_is_logged_under_the_name_it_was_asked_by():
     names = [metric.name for metric in network.metrics[1].metrics]
     assert names == config.training.log_names()[1:]
     assert names == ["mse", "mean_absolute_error", "mine", "mean_squared_error"]
-
-
-@pytest.mark.parametrize(
-    ("loss", "form", "units", "function"),
-    [
-        ({"BinaryCrossentropy": LOGITS}, BINARY, 1, "sigmoid"),
-        ({"SparseCategoricalCrossentropy": LOGITS}, SPARSE, 3, "softmax"),
-        ("MeanSquaredError", NUMBER, 1, "linear"),
-    ],
-)
-def test_the_network_for_others_takes_raw_rows_and_gives_no_logits(loss, form, units, function):
-    from tftrain import model
-    from tftrain.backend import keras
-
-    network, config = build(form, [dense(units)], loss)
-    rows = np.random.default_rng(0).normal(3, 2, size=(50, 4)).astype(np.float32)
-    mean, variance = rows.mean(axis=0), rows.var(axis=0)
-    scaling = Scaling("standardize", mean, variance)
-    others = model.exportable(network, config, scaling)
-    expected = getattr(keras.activations, function)(network(scaling.apply(rows)))
-    np.testing.assert_allclose(others(rows), expected, rtol=0, atol=1e-6)
-
-
-def test_the_network_for_others_can_be_loaded_with_any_activation(tmp_path):
-    from tftrain import model
-    from tftrain.backend import keras
-
-    layers = [dense(3, {"celu": {"alpha": 0.5}}), dense(2, {"LeakyReLU": {}}), dense(1)]
-    network, config = build(NUMBER, layers, "mse")
-    path = tmp_path / "model.keras"
-    model.exportable(network, config, Scaling()).save(path)
-    rows = np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32)
-    np.testing.assert_array_equal(keras.models.load_model(path)(rows), network(rows))
 
 
 MONITORS = """

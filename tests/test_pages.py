@@ -46,6 +46,7 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.delenv("NUMBER_OF_EPOCHS", raising=False)
     shutil.copy(ROOT / "configs" / "digits.yaml", tmp_path)
     (tmp_path / "base.yaml").write_text("".join(BASE.values()))
+    (tmp_path / "rows.csv").write_text("age,town,label\n" + "25,Rome,0\n30,Oslo,1\n" * 10)
     exec(block("D003", "Right"), {})  # noqa: S102 - our own page's code, which writes rows.npz
     return tmp_path
 

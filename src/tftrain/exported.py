@@ -5,13 +5,14 @@ It needs nothing of tftrain: Keras's own layers and operations hold all that was
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from typing import Any
 
 from tftrain.backend import keras
 from tftrain.config import Config, outputs, squashing
-from tftrain.data import Preparation
-from tftrain.data.columns import Category, Columns, Date, Number, Prepared, Text
+from tftrain.data import Preparation, siphash
+from tftrain.data.columns import Category, Columns, Date, Hashed, Number, Prepared, Text
 from tftrain.data.scaling import Scaling
 from tftrain.data.target import TargetScaling
 
@@ -27,23 +28,35 @@ def exportable(network: Any, config: Config, preparation: Preparation) -> Any:
         preparation: becomes layers before and behind it.
 
     Returns:
-        A `keras.Sequential`, or for tables a `keras.Model` that takes a dictionary of columns,
-        (rows, 1) each: texts for categories, 32-bit numbers otherwise, dates as days since 1970.
-        It shares the network's layers, and needs nothing of tftrain but for an activation with
-        arguments that Keras itself can't save.
+        A `keras.Model`. For tables it takes a dictionary of columns, (rows, 1) each: texts for
+        categories and texts, 32-bit numbers otherwise, dates as days since 1970; for images any
+        size. It shares the network's layers, and needs nothing of tftrain but for an activation
+        with arguments that Keras itself can't save.
     """
-    behind = _behind(network, config, preparation.target)
-    if preparation.columns is None:
-        before = _scaling(preparation.scaling)
-        layers = [keras.Input(network.input_shape[1:]), *before, *network.layers, *behind]
-        return keras.Sequential(layers, name=config.name)
-    inputs, features = _columns(preparation.columns)
-    out = features
-    for layer in [*network.layers, *behind]:
-        out = layer(out)
+    if preparation.columns is not None:
+        inputs, out = _columns(preparation.columns)
+        layers = []
+    else:
+        shape, layers = network.input_shape[1:], _scaling(preparation.scaling)
+        if preparation.pixels is not None:
+            height, width, channels = preparation.pixels
+            shape = (None, None, channels)
+            layers = [keras.layers.Resizing(height, width, antialias=True), *layers]
+        inputs = out = keras.Input(shape)
+    for layer in [*layers, *network.layers, *_behind(network, config, preparation.target)]:
+        out = layer(out, training=False) if _at_random(layer) else layer(out)
     with warnings.catch_warnings():  # of a name that Keras doesn't allow for an input
         warnings.simplefilter("ignore", UserWarning)
         return keras.Model(inputs, out, name=config.name)
+
+
+def _at_random(layer: Any) -> bool:
+    """Whether a layer changes its inputs at random unless it is told that this is no training.
+
+    Keras's augmentation does: `model(inputs)` would augment, and only `model.predict` would not.
+    """
+    training = inspect.signature(layer.call).parameters.get("training")
+    return training is not None and training.default is True
 
 
 def _behind(network: Any, config: Config, target: TargetScaling | None) -> list[Any]:
@@ -74,7 +87,7 @@ def _columns(columns: Columns) -> tuple[dict[str, Any], Any]:
     inputs: dict[str, Any] = {}
     features: list[Any] = []
     for place, column in enumerate(columns.columns):
-        dtype = "string" if isinstance(column, Category | Text) else "float32"
+        dtype = "string" if isinstance(column, Category | Hashed | Text) else "float32"
         name = column.name if column.name and "/" not in column.name else f"column_{place}"
         inputs[column.name] = keras.Input((1,), dtype=dtype, name=name)
         features += _features(column, inputs[column.name])
@@ -91,6 +104,9 @@ def _features(column: Prepared, given: Any) -> list[Any]:
             return _date(column, given)
         case Category():
             return [_category(column, given)]
+        case Hashed():
+            hashing = keras.layers.Hashing(column.bins, salt=siphash.SALT, output_mode="one_hot")
+            return [hashing(given)]
         case Text():
             return [_text(column, given)]
 

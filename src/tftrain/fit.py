@@ -71,8 +71,10 @@ def fit(asked: Asked, progress: Progress) -> Run:
     """
     clock = _Clock()
     git = environment.ask_git()
-    for warning in asked.warnings:
+    for warning in [*asked.splits.notes, *asked.warnings]:
         progress.say(str(warning))
+    for line in asked.splits.preparation.described():
+        progress.say(line)
     with clock("import"):
         from tftrain import backend
 
@@ -240,7 +242,7 @@ def _describe(
     run.write(runs.RESOLVED, config.resolved(settings))
     surroundings = environment.describe(versions, settings.training.threads, git)
     run.write(runs.ENVIRONMENT, json.dumps(surroundings, indent=2) + "\n")
-    rows = {name: part.rows for name, part in splits.parts().items()}
+    rows = {name: part.row_numbers for name, part in splits.parts().items()}
     files.write_arrays(run.folder / runs.SPLIT, rows)
     run.update(
         format_version=runs.FORMAT_VERSION,

@@ -34,7 +34,14 @@ _KEYS_OF: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "images": ("size", "channels", "on_error"),
     }
 )
-_WORDS_FOR = {"table": "tables", "images": "images"}
+_WORDS_FOR = {"table": "tables", "images": "images", "arrays": "arrays", "bundled": "arrays"}
+_EITHER = (  # a key, another that makes it void, and why
+    ("positive", "classes", "its last class is the positive one"),
+    ("positive", "one_hot", "each class has an output of its own"),
+    ("group", "time", "a split in order can't keep groups together"),
+    ("group", "series", "a split in order can't keep groups together"),
+    ("target", "series", "what is predicted is its own column"),
+)
 
 
 def faults(data: Data | None, training: Training | None) -> Iterator[Fault]:
@@ -48,6 +55,7 @@ def faults(data: Data | None, training: Training | None) -> Iterator[Fault]:
         yield from _split(data)
         yield from _names_in_npz(data)
         yield from _of_the_source(data)
+        yield from _contradictions(data)
     if training:
         yield from _metrics(training)
         yield from _callback_paths(training)
@@ -76,7 +84,7 @@ def data_files(data: Data) -> Iterator[Fault]:
         written = given.model_dump().values() if isinstance(given, Arrays) else [given]
         for file in written:
             if isinstance(file, str) and file not in DATASETS and not files.matching(file):
-                near = files.beside(Path(file), SUFFIXES)
+                near = files.beside(Path(file), SUFFIXES, folders=True)
                 yield ("data", *place), "D001", f"{file}: no such file{near}"
 
 
@@ -86,7 +94,7 @@ def _names_in_npz(data: Data) -> Iterator[Fault]:
     if any(isinstance(file, str) and file.endswith(".npz") for file in files):
         return
     for key in ("x", "y", *(("sample_weight",) if kind_of(data.source) != "table" else ())):
-        if getattr(data, key) != Data.model_fields[key].default:
+        if _given(data, key):
             yield (
                 ("data", key),
                 "C024",
@@ -99,23 +107,30 @@ def _of_the_source(data: Data) -> Iterator[Fault]:
     kind = kind_of(data.source)
     for meant, keys in _KEYS_OF.items():
         for key in keys if kind != meant else ():
-            if getattr(data, key) != Data.model_fields[key].default and not (
-                key in _KEYS_OF["images"] and _holds_images(data)
-            ):
+            if _given(data, key) and not (meant == "images" and _holds_images(data)):
                 yield ("data", key), "C025", f"`data.{key}` is for {_WORDS_FOR[meant]}"
+    for name in ("validation", "test"):
+        part = getattr(data.split, name)
+        if not isinstance(part, float) and _WORDS_FOR[kind_of(part)] != _WORDS_FOR[kind]:
+            message = f"a file of {_WORDS_FOR[kind_of(part)]}, but `data.source` is of "
+            yield ("data", "split", name), "C025", message + _WORDS_FOR[kind]
     if kind == "table" and data.target is None and data.series is None:
-        yield ("data",), "C011", "`data.target` is missing: the column to predict"
+        message = "`data.target` is missing: the column of this table to predict"
+        yield ("data", "source"), "C011", message
     if kind == "table" and data.scaling is not None and data.series is None:
         message = "`data.scaling` is for arrays and images: a column's is in `data.columns`"
         yield ("data", "scaling"), "C025", message
-    if data.positive is not None and data.classes is not None:
-        yield ("data", "positive"), "C025", "`data.classes` says it too: its last is class 1"
-    if data.group is not None and data.time is not None:
-        yield (
-            ("data", "group"),
-            "C025",
-            "`data.time` splits by order: groups can't be kept together",
-        )
+
+
+def _given(data: Data, key: str) -> bool:
+    return bool(getattr(data, key) != Data.model_fields[key].default)
+
+
+def _contradictions(data: Data) -> Iterator[Fault]:
+    """Keys of which one takes the other's meaning away."""
+    for key, other, why in _EITHER:
+        if _given(data, key) and _given(data, other):
+            yield ("data", key), "C025", f"`data.{other}` is given: {why}"
 
 
 def _holds_images(data: Data) -> bool:

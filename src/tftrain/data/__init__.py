@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tftrain.config import Arrays, Config, FixedScaling, Source, family, kind_of
-from tftrain.data import arrays, labels, learn, scaling, table, tabular, target
+from tftrain.config import Arrays, Config, FixedScaling, Source, family
+from tftrain.data import arrays, labels, learn, scaling, sources, table, target
 from tftrain.data.facts import facts
 from tftrain.data.labels import Encoding, Labels
 from tftrain.data.preparation import Preparation
@@ -60,7 +60,7 @@ def load(config: Config, source: Source, look: Look | None = None) -> Splits:
     raws = _read(config, source)
     raw = raws.pop("source")
     labelled = labels.learn(_labels(raw, config), raw.names, config, source)
-    rows = _split_rows(config, raw, labelled, source)
+    rows = _split_rows(config, raw, labelled, source, raws)
     preparation = _learn(config, raw, labelled, rows["train"], source)
     raw = _prepared(raw, preparation)
     labelled = _scaled(labelled, preparation)
@@ -84,6 +84,7 @@ def load(config: Config, source: Source, look: Look | None = None) -> Splits:
         ),
         preparation=preparation,
         fingerprint=_fingerprint(parts.values()),
+        notes=(*raw.notes, *(note for other in raws.values() for note in other.notes)),
     )
     if look is not None:
         look({"source": raw, **raws}, splits)
@@ -98,7 +99,15 @@ def load_part(
     Raises:
         DataError: as `load`, and for labels that the training rows don't have.
     """
-    return _other_part(config, _open(config, file, preparation), encoding, preparation)
+    raw = _other(config, file, preparation, labelled=True)
+    return _other_part(config, raw, encoding, preparation)
+
+
+def _other(config: Config, file: str | Arrays, preparation: Preparation, *, labelled: bool) -> Raw:
+    types = preparation.columns.types if preparation.columns else None
+    return sources.other(
+        file, config.data, types=types, pixels=preparation.pixels, labelled=labelled
+    )
 
 
 def _other_part(config: Config, raw: Raw, encoding: Encoding, preparation: Preparation) -> Part:
@@ -129,7 +138,7 @@ def _other_part(config: Config, raw: Raw, encoding: Encoding, preparation: Prepa
 
 def blocks(config: Config, file: str, preparation: Preparation) -> Iterator[Part]:
     """The rows of a file without regard to labels, for prediction, a part at a time."""
-    raw = _open(config, file, preparation, labelled=False)
+    raw = _other(config, file, preparation, labelled=False)
     if raw.table is None or preparation.columns is None:
         yield _unlabelled(raw, preparation)
         return
@@ -141,33 +150,19 @@ def blocks(config: Config, file: str, preparation: Preparation) -> Iterator[Part
 def _unlabelled(raw: Raw, preparation: Preparation) -> Part:
     rows = np.arange(len(raw.inputs))
     labels_ = np.zeros(len(rows), np.float32)
-    return Part(raw.inputs, labels_, None, rows, preparation.scaling)
-
-
-def _open(
-    config: Config, file: str | Arrays, preparation: Preparation, *, labelled: bool = True
-) -> Raw:
-    """Another source than the one that was learnt from."""
-    if isinstance(file, Arrays) or kind_of(file) != "table":
-        return arrays.read(file, config.data, labelled=labelled)
-    types = preparation.columns.types if preparation.columns else {}
-    return tabular.raw(table.read(file, config.data, types), config.data, labelled=labelled)
+    return Part(raw.inputs, labels_, None, rows, preparation.scaling, raw.numbers)
 
 
 def _read(config: Config, source: Source) -> dict[str, Raw]:
     """The rows of every file that the config names, by its key."""
-    split = config.data.split
-    files: dict[tuple[str, ...], str | Arrays] = {("data", "source"): config.data.source}
-    for name, part in (("validation", split.validation), ("test", split.test)):
-        if not isinstance(part, float):
-            files["data", "split", name] = part
     raws: dict[str, Raw] = {}
     problems: list[Problem] = []
-    for path, file in files.items():
+    for name, file in sources.files(config.data).items():
+        path = ("data", "source") if name == "source" else ("data", "split", name)
         try:
             with _named_in(source, path):
-                raws[path[-1]] = _first(config, file, source)
-                _labels(raws[path[-1]], config)
+                raws[name] = _opened(config, file, source, raws.get("source"))
+                _labels(raws[name], config)
         except DataError as error:
             problems += error.problems
     if problems:
@@ -175,13 +170,11 @@ def _read(config: Config, source: Source) -> dict[str, Raw]:
     return raws
 
 
-def _first(config: Config, file: str | Arrays, source: Source) -> Raw:
-    """A source that is learnt from, or split with one that is."""
-    if isinstance(file, Arrays) or kind_of(file) != "table":
-        return arrays.read(file, config.data)
-    opened = table.read(file, config.data)
-    tabular.check_names(opened, config.data, source)
-    return tabular.raw(opened, config.data)
+def _opened(config: Config, file: str | Arrays, source: Source, before: Raw | None) -> Raw:
+    if before is None:
+        return sources.first(file, config.data, source)
+    types = before.table.types if before.table else None
+    return sources.other(file, config.data, types=types, pixels=before.pixels)
 
 
 @contextlib.contextmanager
@@ -209,20 +202,20 @@ def _labels(raw: Raw, config: Config) -> NDArray[Any]:
 
 
 def _split_rows(
-    config: Config, raw: Raw, labelled: Labels, source: Source
+    config: Config, raw: Raw, labelled: Labels, source: Source, elsewhere: Collection[str]
 ) -> dict[str, NDArray[np.int64]]:
-    """For each part that is a fraction, places in the labelled rows."""
+    """For each part that isn't from elsewhere, places in the labelled rows."""
     asked = config.data.split
     fractions = {"train": asked.train, "validation": asked.validation, "test": asked.test}
     shares = {
-        name: part for name, part in fractions.items() if isinstance(part, float) and part > 0
+        name: part
+        for name, part in fractions.items()
+        if isinstance(part, float) and part > 0 and name not in elsewhere
     }
-    if raw.table is not None and config.data.time is not None:
-        order = tabular.order(raw.table, config.data.time)
-        place = np.argsort(order)[labelled.rows]
-        pieces = split_in_order(place, list(shares.values()))
-    elif raw.table is not None and config.data.group is not None:
-        together = tabular.groups(raw.table, config.data.group)[labelled.rows]
+    if raw.place is not None:
+        pieces = split_in_order(raw.place[labelled.rows], list(shares.values()))
+    elif raw.together is not None:
+        together = raw.together[labelled.rows]
         pieces = split_groups(together, labelled.groups, list(shares.values()), config.seed)
     else:
         pieces = split(labelled.groups, list(shares.values()), config.seed)
@@ -257,7 +250,7 @@ def _learn(
     rows = labelled.rows[train]
     if raw.table is not None:
         return Preparation(columns=learn.learn(raw.table, rows, config.data, source), target=aim)
-    return Preparation(_scaling(config, raw, rows), target=aim)
+    return Preparation(_scaling(config, raw, rows), target=aim, pixels=raw.pixels)
 
 
 def _target(
@@ -293,6 +286,10 @@ def _prepared(raw: Raw, preparation: Preparation) -> Raw:
 
 def _scaling(config: Config, raw: Raw, rows: NDArray[np.int64]) -> Scaling:
     asked = config.data.scaling
+    if asked is None and raw.pixels is not None:
+        return scaling.fixed(1 / 255, 0)
+    if asked is None and config.data.series is not None:
+        asked = "standardize"
     if asked is None or asked == "none":
         return Scaling()
     if isinstance(asked, FixedScaling):
@@ -301,14 +298,17 @@ def _scaling(config: Config, raw: Raw, rows: NDArray[np.int64]) -> Scaling:
 
 
 def _row_blocks(raw: Raw, rows: NDArray[np.int64]) -> Iterator[NDArray[Any]]:
+    """Rows in blocks; all values of a series count as one column."""
     for block in arrays.blocks(raw.inputs, rows):
-        yield gather(raw.inputs, block)
+        taken = gather(raw.inputs, block)
+        yield taken.reshape(-1) if raw.place is not None and raw.table is None else taken
 
 
 def _part(raw: Raw, labelled: Labels, chosen: NDArray[np.int64], preparation: Preparation) -> Part:
     rows = labelled.rows[chosen]
     weights = _weights(raw, rows)
-    return Part(raw.inputs, labelled.values[chosen], weights, rows, preparation.scaling)
+    values = labelled.values[chosen]
+    return Part(raw.inputs, values, weights, rows, preparation.scaling, raw.numbers)
 
 
 def _weights(raw: Raw, rows: NDArray[np.int64]) -> NDArray[np.float32] | None:

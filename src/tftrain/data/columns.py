@@ -15,9 +15,11 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from tftrain.data import siphash
 from tftrain.data.table import Table, Type, quoted, text
 from tftrain.data.text import Vectorizer
 from tftrain.data.text import from_plain as vectorizer_of
+from tftrain.errors import listed
 
 Floats = NDArray[np.float32]
 Values = Mapping[str, NDArray[Any]]
@@ -123,6 +125,42 @@ class Category:
 
 
 @dataclass(frozen=True)
+class Hashed:
+    """A column of names, so many that they share columns by their hash.
+
+    Args:
+        name: of the column.
+        bins: how many columns.
+    """
+
+    kind: ClassVar = "hashed"
+    name: str
+    bins: int
+
+    @property
+    def width(self) -> int:
+        """Columns that it becomes."""
+        return self.bins
+
+    def features(self) -> list[str]:
+        """What they are called."""
+        return [f"{self.name}:hash_{place}" for place in range(self.bins)]
+
+    def expressions(self, table: Table) -> dict[str, str]:
+        """What is asked of the table: the place of each name, which is worked out once."""
+        given = f"coalesce({quoted(self.name)}::VARCHAR, '')"
+        names = [name for (name,) in table.ask(f"DISTINCT {given}", "ORDER BY 1")]
+        places = ", ".join(str(siphash.bin_of(name, self.bins)) for name in names)
+        kind = f"ENUM({', '.join(map(text, names))})"
+        return {self.name: f"[{places}][enum_code({given}::{kind}) + 1]::INTEGER"}
+
+    def put(self, block: Floats, values: Values) -> None:
+        """Writes the columns that it becomes."""
+        block[:] = 0
+        block[np.arange(len(block)), values[self.name]] = 1
+
+
+@dataclass(frozen=True)
 class Date:
     """A column of dates: days since 1970, scaled, and the place in the week and in the year.
 
@@ -207,9 +245,9 @@ class Text:
         self.vectorizer.fill(block, values[self.name].tolist())
 
 
-Prepared = Number | Category | Date | Text
+Prepared = Number | Category | Hashed | Date | Text
 _KINDS: Mapping[str, type[Prepared]] = MappingProxyType(
-    {kind.kind: kind for kind in (Number, Category, Date, Text)}
+    {kind.kind: kind for kind in (Number, Category, Hashed, Date, Text)}
 )
 
 
@@ -239,6 +277,15 @@ class Columns:
     def features(self) -> list[str]:
         """What the matrix's columns are called."""
         return [name for column in self.columns for name in column.features()]
+
+    def described(self) -> list[str]:
+        """What the columns are taken for, a line a kind."""
+        by_kind: dict[str, list[str]] = {}
+        for column in self.columns:
+            boolean = isinstance(column, Number) and column.boolean
+            by_kind.setdefault("boolean" if boolean else column.kind, []).append(column.name)
+        lines = [f"{kind} columns: {listed(names)}" for kind, names in by_kind.items()]
+        return lines + [f"not used: {name} ({why})" for name, why in self.dropped.items()]
 
     def blocks(self, table: Table) -> Iterator[Floats]:
         """A table's rows as float32 (rows, width), block by block, in their order."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,7 +71,8 @@ def learn(
         return _table(flat, config.data, loss, source)
     if not _are_classes(flat, names, config.data, loss):
         return _numbers(flat)
-    if config.data.classes is None and names is None and flat.dtype.kind in "iuf":
+    named = config.data.classes is not None or config.data.positive is not None
+    if not named and names is None and flat.dtype.kind in "iuf":
         if loss == "binary" and _soft(flat):
             return _numbers(flat)
         _check_numbers(flat, loss, source)
@@ -140,7 +142,8 @@ def _text(value: Any) -> str:
 def _are_classes(
     flat: NDArray[Any], names: tuple[str, ...] | None, data: Data, loss: Family
 ) -> bool:
-    named = data.classes is not None or names is not None or data.one_hot
+    asked = data.classes is not None or data.positive is not None or data.one_hot
+    named = asked or names is not None
     return named or flat.dtype.kind in "USb" or loss != "numbers"
 
 
@@ -157,9 +160,11 @@ def _numbers(flat: NDArray[Any]) -> Labels:
 
 def _table(raw: NDArray[Any], data: Data, loss: Family, source: Source) -> Labels:
     """Labels of several columns: one-hot rows are classes, others stay numbers."""
-    if raw.dtype.kind in "US" or data.classes is not None or data.one_hot:
+    asked = data.classes is not None or data.positive is not None or data.one_hot
+    if raw.dtype.kind in "US" or asked:
+        key = "classes" if data.positive is None else "positive"
         message = f"labels have {raw.shape[1]} columns: classes need one"
-        raise DataError(source.problem(("data", "classes"), "D006", message))
+        raise DataError(source.problem(("data", key), "D006", message))
     if loss == "sparse":
         message = f"labels have {raw.shape[1]} columns: this loss takes class numbers"
         raise DataError(source.problem(("training", "loss"), "D006", message))
@@ -219,6 +224,8 @@ def _classes(
 ) -> tuple[str, ...]:
     """The classes' names in the order of their numbers."""
     present = [str(text) for text in np.unique(texts)]
+    if data.positive is not None:
+        return _other_and(_text(data.positive), present, source)
     if data.classes is None:
         if names is not None:
             return tuple(name for name in names if name in present)
@@ -232,6 +239,21 @@ def _classes(
         if name in wanted[:place]:
             raise DataError(source.problem(path, "D006", f"class `{name}` named twice"))
     return wanted
+
+
+def _other_and(positive: str, present: Sequence[str], source: Source) -> tuple[str, str]:
+    """The two classes, the one that is looked for last."""
+    path = ("data", "positive")
+    if positive not in present:
+        near = did_you_mean(positive, present) or f"; the labels are {listed(present)}"
+        raise DataError(source.problem(path, "D006", f"no row has the label `{positive}`{near}"))
+    others = [name for name in present if name != positive]
+    if len(others) != 1:
+        message = f"expected one class besides `{positive}`, got {listed(others) or 'none'}"
+        if others:
+            message += "; data.classes chooses two"
+        raise DataError(source.problem(path, "D006", message))
+    return others[0], positive
 
 
 def _check_loss(encoding: Encoding, loss: Family, source: Source) -> None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tftrain import config
 from tftrain.config import Data, Source
 from tftrain.data import kinds, table, text
-from tftrain.data.columns import Category, Columns, Date, Number, Prepared, Text, days
+from tftrain.data.columns import Category, Columns, Date, Hashed, Number, Prepared, Text, days
 from tftrain.data.kinds import TRAINING, Kinds
 from tftrain.data.table import Table, quoted
 from tftrain.errors import DataError, listed
@@ -121,7 +121,9 @@ def _boundaries(rows: Table, name: str, bins: int) -> tuple[float, ...]:
     return tuple(sorted({_single(value) for value in found}))
 
 
-def _category(rows: Table, name: str, asked: config.Category) -> Category:
+def _category(rows: Table, name: str, asked: config.Category) -> Category | Hashed:
+    if asked.num_hashes is not None:
+        return Hashed(name, asked.num_hashes)
     given = f"coalesce({quoted(name)}::VARCHAR, '')"
     found = rows.connection.execute(
         f"SELECT {given}, count(*) {TRAINING} GROUP BY 1 ORDER BY 2 DESC, 1"

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from tftrain.data import columns, scaling, target
@@ -21,18 +22,26 @@ class Preparation:
     Args:
         scaling: what arrays go through.
         columns: what a table's columns become, None where the source is no table.
+        pixels: height, width and channels that images are made to have.
         target: what targets that are numbers are learnt as, None where as they are.
     """
 
     scaling: Scaling = field(default_factory=Scaling)
     columns: Columns | None = None
+    pixels: tuple[int, int, int] | None = None
     target: TargetScaling | None = None
+
+    def described(self) -> list[str]:
+        """What a person should know of it."""
+        return self.columns.described() if self.columns else []
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """What a run keeps of it."""
         kept: dict[str, NDArray[Any]] = dict(self.scaling.arrays())
         if self.columns is not None:
             kept["columns"] = columns.as_bytes(self.columns)
+        if self.pixels is not None:
+            kept["pixels"] = np.array(self.pixels)
         if self.target is not None:
             kept |= {f"target/{name}": array for name, array in self.target.arrays().items()}
         return kept
@@ -46,5 +55,11 @@ def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> Preparation:
     return Preparation(
         scaling.from_arrays(dict(arrays)),
         columns.from_bytes(arrays["columns"]) if "columns" in arrays else None,
+        _pixels(arrays["pixels"]) if "pixels" in arrays else None,
         target.from_arrays(held) if held else None,
     )
+
+
+def _pixels(array: NDArray[np.int64]) -> tuple[int, int, int]:
+    height, width, channels = (int(size) for size in array)
+    return height, width, channels

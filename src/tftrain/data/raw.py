@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from tftrain.data.table import Table
+from tftrain.errors import Problem
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,11 @@ class Raw:
         names: the classes' names by label, for sets that come with them.
         source: what to call it in messages.
         table: what the inputs are still to be made of.
+        place: of each row in the order of time, where rows have one, int64 (rows,).
+        together: rows of the same number stay together when they are split, int64 (rows,).
+        pixels: of images: height, width, channels that all were made to have.
+        numbers: what the rows are called, where not 0, 1, 2, ..., int64 (rows,).
+        notes: what was noticed on the way.
     """
 
     inputs: NDArray[Any]
@@ -29,3 +36,8 @@ class Raw:
     names: tuple[str, ...] | None
     source: str
     table: Table | None = None
+    place: NDArray[np.int64] | None = None
+    together: NDArray[np.int64] | None = None
+    pixels: tuple[int, int, int] | None = None
+    numbers: NDArray[np.int64] | None = None
+    notes: tuple[Problem, ...] = ()

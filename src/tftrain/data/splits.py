@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from tftrain.data.preparation import Preparation
 from tftrain.data.scaling import Scaling
 from tftrain.data.target import TargetScaling
+from tftrain.errors import Problem
 
 Floats = NDArray[np.float32]
 Rows = NDArray[np.int64]
@@ -26,6 +27,7 @@ class Part:
         weights: float32 (rows,), or None for equal weights.
         rows: which of the source's rows these are, int64 (rows,).
         scaling: what the inputs go through.
+        numbers: what the source calls its rows, int64 (all rows,), where not 0, 1, 2, ...
     """
 
     inputs: NDArray[Any]
@@ -33,9 +35,15 @@ class Part:
     weights: Floats | None
     rows: Rows
     scaling: Scaling
+    numbers: Rows | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    @property
+    def row_numbers(self) -> Rows:
+        """What the source calls these rows."""
+        return self.rows if self.numbers is None else self.numbers[self.rows]
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -94,6 +102,7 @@ class Splits:
         form: the shapes of rows and labels, and the classes.
         preparation: what was learnt of how to prepare rows, from `train` alone.
         fingerprint: tells whether the data are the same as before.
+        notes: what was noticed while they were read.
     """
 
     train: Part
@@ -103,6 +112,7 @@ class Splits:
     form: Form
     preparation: Preparation
     fingerprint: str
+    notes: tuple[Problem, ...] = ()
 
     def parts(self) -> dict[str, Part]:
         """The parts that have rows, by name."""

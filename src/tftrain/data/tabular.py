@@ -52,10 +52,15 @@ def raw(table: Table, data: Data, *, labelled: bool = True) -> Raw:
     if labelled and data.target in table.types:
         labels, names = _labels(table, str(data.target))
     if labelled and data.sample_weight is not None:
-        weights = _numbers(table, data.sample_weight)
+        weights = numbers(table, data.sample_weight)
         if (weights < 0).any():
             row = int(np.argmax(weights < 0))
             raise table.fail("D006", f"the weight `{data.sample_weight}` is negative", row)
+    place = together = None
+    if labelled and data.time is not None:
+        place = np.argsort(order(table, data.time))
+    if labelled and data.group is not None:
+        together = groups(table, data.group)
     return Raw(
         inputs=np.empty((table.rows, 0), np.float32),
         labels=labels,
@@ -63,6 +68,8 @@ def raw(table: Table, data: Data, *, labelled: bool = True) -> Raw:
         names=names,
         source=table.source,
         table=table,
+        place=place,
+        together=together,
     )
 
 
@@ -89,10 +96,23 @@ def order(table: Table, name: str) -> NDArray[np.int64]:
     return np.asarray(found, np.int64)
 
 
+def numbers(table: Table, name: str) -> NDArray[np.float64]:
+    """A column of numbers, none missing, (rows,).
+
+    Raises:
+        DataError: when it holds something else, or a row has none.
+    """
+    if table.types[name] != "DOUBLE":
+        kind = table.types[name].lower()
+        raise table.fail("D006", f"column `{name}`: expected numbers, got {kind}")
+    _require_all(table, name)
+    return np.asarray(table.arrays({"n": quoted(name)})["n"], np.float64)
+
+
 def _labels(table: Table, name: str) -> tuple[NDArray[Any], tuple[str, ...] | None]:
     """Numbers as they are; texts, true and false as numbers of names."""
     if table.types[name] == "DOUBLE":
-        return _numbers(table, name), None
+        return numbers(table, name), None
     _require_all(table, name)
     column = quoted(name)
     classes = [
@@ -107,16 +127,8 @@ def _labels(table: Table, name: str) -> tuple[NDArray[Any], tuple[str, ...] | No
     else:
         texts = ", ".join(text(str(value)) for value in classes)
         code = f"enum_code({column}::VARCHAR::ENUM({texts}))::INTEGER"
-    numbers = table.arrays({"n": code})["n"]
-    return np.asarray(numbers, np.int64), tuple(class_name(value) for value in classes)
-
-
-def _numbers(table: Table, name: str) -> NDArray[np.float64]:
-    if table.types[name] != "DOUBLE":
-        kind = table.types[name].lower()
-        raise table.fail("D006", f"column `{name}`: expected numbers, got {kind}")
-    _require_all(table, name)
-    return np.asarray(table.arrays({"n": quoted(name)})["n"], np.float64)
+    codes = table.arrays({"n": code})["n"]
+    return np.asarray(codes, np.int64), tuple(class_name(value) for value in classes)
 
 
 def given(name: str) -> str:

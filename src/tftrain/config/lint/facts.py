@@ -83,6 +83,8 @@ def facts_of(data: Data) -> Facts:
     one_hot = (len(data.classes),) if data.classes and data.one_hot else ()
     known = _BUNDLED.get(data.source) if isinstance(data.source, str) else None
     if known is None:
+        if data.positive is not None:
+            return Facts(target="classes", classes=2, labels=())
         if data.classes is None:
             return Facts(target="classes" if data.one_hot else None)
         return Facts(target="classes", classes=len(data.classes), labels=one_hot)

@@ -1,0 +1,135 @@
+"""A source's name in, its rows as they came out, whichever kind of source it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tftrain.config import Arrays, Data, Source, kind_of
+from tftrain.data import arrays, series, table, tabular
+from tftrain.data.raw import Raw
+from tftrain.data.table import Table, Type, quoted
+
+if TYPE_CHECKING:
+    from tftrain.data.images import Form
+
+Pixels = tuple[int, int, int]
+
+
+def files(data: Data) -> dict[str, str | Arrays]:
+    """What is to be read, by its key: `source`, and the parts that are files of their own.
+
+    A folder with train/ and test/ above its classes is as many sources.
+    """
+    split = data.split
+    named: dict[str, str | Arrays] = {"source": data.source}
+    if isinstance(data.source, str) and kind_of(data.source) == "images":
+        from tftrain.data import images  # Pillow, which other sources need not wait for
+
+        found = images.parts(data.source)
+        named |= {"source" if name == "train" else name: path for name, path in found.items()}
+    for name, part in (("validation", split.validation), ("test", split.test)):
+        if not isinstance(part, float):
+            named[name] = part
+    return named
+
+
+def first(file: str | Arrays, data: Data, source: Source) -> Raw:
+    """The source that a network learns from.
+
+    Raises:
+        DataError: when it can't be read, or columns that the config names aren't there.
+    """
+    if isinstance(file, Arrays) or kind_of(file) in ("bundled", "arrays"):
+        return arrays.read(file, data)
+    if kind_of(file) == "images":
+        return _pictures(file, data, None, labelled=True)
+    opened = table.read(file, data)
+    tabular.check_names(opened, data, source)
+    return _of_table(opened, data, None, labelled=True)
+
+
+def other(
+    file: str | Arrays,
+    data: Data,
+    *,
+    types: Mapping[str, Type] | None = None,
+    pixels: Pixels | None = None,
+    labelled: bool = True,
+) -> Raw:
+    """Another source of the same kind.
+
+    Args:
+        file: its name.
+        data: the config's section.
+        types: of a table's columns, as they were in the first source.
+        pixels: of images, as in the first source.
+        labelled: whether labels and weights are wanted too.
+    """
+    if isinstance(file, Arrays) or kind_of(file) in ("bundled", "arrays"):
+        return arrays.read(file, data, labelled=labelled)
+    if kind_of(file) == "images":
+        return _pictures(file, data, pixels, labelled=labelled)
+    return _of_table(table.read(file, data, types), data, pixels, labelled=labelled)
+
+
+def _of_table(opened: Table, data: Data, pixels: Pixels | None, *, labelled: bool) -> Raw:
+    if data.series is not None:
+        return series.windows(opened, data, data.series, labelled=labelled)
+    raw = tabular.raw(opened, data, labelled=labelled)
+    column = next((name for name, one in data.columns.items() if one.kind == "image"), None)
+    return raw if column is None else _listed(raw, opened, column, data, pixels)
+
+
+def _listed(raw: Raw, opened: Table, column: str, data: Data, pixels: Pixels | None) -> Raw:
+    """The images that a column of a table names, by their paths from the table's folder."""
+    from tftrain.data import images
+
+    names = opened.arrays({"n": f"coalesce({quoted(column)}, '')"})["n"]
+    paths = [str(Path(opened.source).parent / name) for name in names]
+    form = _form(paths, data, pixels)
+    made = images.decode(paths, form, skip_broken=data.on_error == "skip")
+    kept = {
+        name: value[made.rows]
+        for name in ("labels", "weights", "place", "together")
+        if (value := getattr(raw, name)) is not None
+    }
+    return replace(
+        raw,
+        **kept,
+        inputs=made.images,
+        table=None,
+        pixels=(*form.size, form.channels),
+        numbers=made.rows,
+        notes=tuple(made.problems),
+    )
+
+
+def _pictures(file: str, data: Data, pixels: Pixels | None, *, labelled: bool) -> Raw:
+    """The images of a folder."""
+    from tftrain.data import images
+
+    pictures = images.folder(file, labelled=labelled)
+    form = _form(pictures.files, data, pixels)
+    made = images.decode(pictures.files, form, skip_broken=data.on_error == "skip")
+    return Raw(
+        inputs=made.images,
+        labels=None if pictures.labels is None else pictures.labels[made.rows],
+        weights=None,
+        names=pictures.names,
+        source=file,
+        pixels=(*form.size, form.channels),
+        numbers=made.rows,
+        notes=tuple(made.problems),
+    )
+
+
+def _form(paths: Sequence[str], data: Data, pixels: Pixels | None) -> Form:
+    from tftrain.data import images
+
+    if pixels is not None:
+        return images.Form(pixels[:2], pixels[2])
+    skip = data.on_error == "skip"
+    return images.form_of(paths, data.size, data.channels, skip_broken=skip)
