@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tftrain import config, findings, overview, pages
+from tftrain import config, findings, pages
 from tftrain.config import Config, Source, outputs_fault, resolve
 from tftrain.config.lint import EXAMPLES, RULES, Facts, facts_of, lint, network
 from tftrain.config.shapes import Row, trace
@@ -56,8 +56,12 @@ class Report:
         """The problems, with what stands there if wanted; the data; the network's table."""
         rows = [(row.layer.name, row.shape, row.parameters) for row in self.table]
         shown = [findings.network_table(rows)] if rows else []
-        data = overview.lines(self.data) if self.data is not None else ()
-        return [*findings.text(self.problems, excerpts=excerpts), *data, *shown]
+        problems = findings.text(self.problems, excerpts=excerpts)
+        if self.data is None:
+            return [*problems, *shown]
+        from tftrain import overview
+
+        return [*problems, *overview.lines(self.data), *shown]
 
     def annotations(self) -> list[str]:
         """The problems as annotations on the lines of a pull request."""

@@ -26,7 +26,7 @@ from tftrain.errors import DataError, Mark, Problem, did_you_mean, listed, one_l
 # Lower case, the likeliest first.
 TARGETS = (
     *("target", "label", "labels", "class", "y", "outcome", "churn", "default", "response"),
-    *("survived", "species", "diagnosis", "result", "price"),
+    *("survived", "fraud", "attrition", "species", "diagnosis", "result", "price"),
 )
 _MOST_CLASSES = 100
 _MOST_WHOLE = 10  # different whole numbers that are taken for classes
@@ -43,7 +43,7 @@ _NARROWEST, _WIDEST = 8, 128  # units
 _DEEP = 500  # training rows, from which on a second hidden layer pays
 # training rows below which a batch, or epochs and patience, are of this size
 _BATCHES = ((1_000, 16), (10_000, 32), (100_000, 64), (1_000_000, 256), (math.inf, 1024))
-_EPOCHS = ((10_000, 200, 20), (100_000, 100, 10), (math.inf, 30, 3))
+_EPOCHS = ((1_000, 500, 30), (10_000, 200, 20), (100_000, 100, 10), (math.inf, 30, 3))
 
 Label = str | float | bool
 
@@ -110,7 +110,10 @@ def _target(rows: Table, columns: Sequence[Statistics], asked: str | None) -> Ta
             near = did_you_mean(asked, by_name) or f"; it has {listed(by_name)}"
             raise DataError(Problem(Mark(rows.source), "D003", f"no column `{asked}`{near}"))
         return _aim(rows, by_name[asked])
-    named = sorted((one for one in columns if _likelihood(one) < len(TARGETS)), key=_likelihood)
+    known = [one for one in columns if _likelihood(one) < len(TARGETS)]
+    if "x" in map(str.lower, by_name):  # then `y` is the other place
+        known = [one for one in known if one.name.lower() != "y"]
+    named = sorted(known, key=_likelihood)
     for one in [*named, *reversed(columns)]:
         why = "as its name says" if one in named else "as the last column that can be one"
         try:
@@ -145,6 +148,8 @@ def _aim(rows: Table, column: Statistics) -> Target:
     kept = {label: count for label, count in classes.items() if count >= _FEWEST}
     if len(kept) < 2:  # noqa: PLR2004 - as above
         kept = classes
+    if len(kept) == 2 and _unequal(kept):  # noqa: PLR2004 - the rare one is looked for: class 1
+        kept = dict(sorted(kept.items(), key=lambda one: -one[1]))
     if len(kept) > _MOST_CLASSES or len(classes) > rows.rows / 2:
         message = f"{len(classes):,} different values in `{name}`: these are no classes"
         raise fail("D006", message)
@@ -236,9 +241,10 @@ def _of_target(aim: Target) -> str:
 
 
 def _classes(aim: Target) -> list[str]:
-    """The classes by name, where numbers don't count from 0 or some are left out."""
+    """The classes in order, where that isn't 0, 1, ... or the alphabet's, or some are left out."""
     labels = list(aim.counts)
-    counts_up = aim.column.type != "DOUBLE" or labels == list(range(len(labels)))
+    numbers = aim.column.type == "DOUBLE"
+    counts_up = labels == (list(range(len(labels))) if numbers else sorted(labels))
     if not labels or (counts_up and not aim.left_out):
         return []
     given = ", ".join(_scalar(label) for label in labels)
@@ -279,9 +285,13 @@ def _model(train: int, aim: Target, width: int) -> list[str]:
     return lines
 
 
+def _unequal(counts: Mapping[Label, int]) -> bool:
+    return bool(counts) and max(counts.values()) >= _UNEQUAL * min(counts.values())
+
+
 def _training(train: int, aim: Target) -> list[str]:
     classes = len(aim.counts)
-    unequal = classes and max(aim.counts.values()) >= _UNEQUAL * min(aim.counts.values())
+    unequal = _unequal(aim.counts)
     loss, metrics = "MeanSquaredError", "MeanAbsoluteError, R2Score"
     if classes == 2:  # noqa: PLR2004 - as above
         loss = "BinaryCrossentropy"

@@ -18,6 +18,7 @@ from tftrain.data.table import NAME, Table, Type, quoted
 
 _LARGEST = 1024**3  # bytes of arrays that are compared
 _MANY = 0.01  # of a part's rows: from here on its score is better than it will be
+_FEWEST = 5  # rows: fewer are chance
 _ALIKE = 0.7
 _FEW_VALUES = 0.05
 _VARIED = 20
@@ -67,7 +68,7 @@ def with_labels(inputs: Hashes, labels: NDArray[Any]) -> Hashes:
 
 
 def duplicates(
-    parts: Mapping[str, Hashed], places: Mapping[str, Place], *, classes: bool
+    parts: Mapping[str, Hashed], places: Mapping[str, Place], *, classes: bool, table: bool
 ) -> list[Remark]:
     """What there is to say of rows that are there twice.
 
@@ -75,6 +76,7 @@ def duplicates(
         parts: all of them by name.
         places: where the config says what each part is.
         classes: whether labels are classes.
+        table: whether the rows are a table's.
     """
     inputs = np.concatenate([part.inputs for part in parts.values()])
     twice = _repeated(inputs)
@@ -95,7 +97,7 @@ def duplicates(
         what = "classes: no network can tell these apart" if classes else "targets"
         message = f"{counted(several, 'set')} of equal inputs with different {what}"
         remarks.append(note("duplicates", message))
-    return [*remarks, *_across(parts, places, twice)]
+    return [*remarks, *_across(parts, places, twice, table=table)]
 
 
 def _repeated(values: Hashes) -> Hashes:
@@ -123,7 +125,7 @@ def _within(inputs: Hashes, rows: Hashes) -> tuple[int, int, int]:
 
 
 def _across(
-    parts: Mapping[str, Hashed], places: Mapping[str, Place], twice: Hashes
+    parts: Mapping[str, Hashed], places: Mapping[str, Place], twice: Hashes, *, table: bool
 ) -> list[Remark]:
     """Rows that are scored and were trained on."""
     remarks: list[Remark] = []
@@ -144,10 +146,13 @@ def _across(
             f"{int(_among(part.rows, rows).sum()):,} the label too; the first is row "
             f"{part.first[alike][0]} (counted from 0)"
         )
-        if share < _MANY:
+        if share < _MANY or count < _FEWEST:
             remarks.append(note("duplicates", message))
         else:
-            message += "; keep them together with data.group, or leave them out with data.query"
+            if table:
+                message += (
+                    "; keep such rows together with data.group, or leave them out by data.query"
+                )
             remarks.append(Remark("duplicates", "warning", message, "D020", places[name]))
     return remarks
 

@@ -243,10 +243,10 @@ def _doubled(raws: Mapping[str, Raw], splits: Splits) -> list[Remark]:
     parts, hashes, places = {}, {}, {}
     for name, part in splits.parts().items():
         key = name if name in raws else "source"
-        table = raws[key].table
-        if table is not None and columns is not None:
+        rows_of = raws[key].table
+        if rows_of is not None and columns is not None:
             if key not in hashes:
-                hashes[key] = duplicates.of_table(table, columns.types)
+                hashes[key] = duplicates.of_table(rows_of, columns.types)
             inputs = hashes[key][part.rows]
         else:
             found = duplicates.of_arrays(part)
@@ -256,7 +256,8 @@ def _doubled(raws: Mapping[str, Raw], splits: Splits) -> list[Remark]:
         rows = duplicates.with_labels(inputs, part.labels)
         parts[name] = Hashed(inputs, rows, part.rows)
         places[name] = ("data", "split", name) if name in raws else ("data", "source")
-    return duplicates.duplicates(parts, places, classes=splits.form.classes is not None)
+    classes, table = splits.form.classes is not None, columns is not None
+    return duplicates.duplicates(parts, places, classes=classes, table=table)
 
 
 def _baseline(
