@@ -87,9 +87,11 @@ def duplicates(
     if again:
         message = (
             f"{counted(again, 'row')} of {len(inputs):,} "
-            f"{'is' if again == 1 else 'are'} there before, inputs and label alike; one "
-            f"{sizes} times; to leave them out set data.query to SELECT DISTINCT * FROM data"
+            f"{'is' if again == 1 else 'are'} there before, inputs and label alike, one "
+            f"{sizes} times"
         )
+        if table:
+            message += "; to leave them out set data.query to SELECT DISTINCT * FROM data"
         remarks = [note("duplicates", message)]
     else:
         remarks = [ok("duplicates", f"no two of {len(inputs):,} rows are the same")]

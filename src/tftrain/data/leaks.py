@@ -14,12 +14,9 @@ from tftrain.data.statistics import Sample
 from tftrain.data.table import Table, quoted
 
 _AUC = 0.99
-_LIKELY = 0.97
 _TOLD = 0.97  # of the rows that the most frequent class gets wrong
 _VARIANCE = 0.99
 _RANKS = 0.995
-_BINS = 256
-_IN_A_BIN = 20
 _MOST_AFTER = 0.99
 
 Floats = NDArray[np.float64]
@@ -61,33 +58,35 @@ def leaks(
 def _classes(rows: Sample, name: str, labels: Codes, classes: int) -> tuple[float, float, str]:
     """How good a column is at telling classes apart, from where on that is too good, in words."""
     numbers = rows.numbers.get(name)
-    codes = _codes(rows, name) if numbers is None else _bins(numbers)
-    right = accuracy(codes, labels, classes)
+    if numbers is None:
+        right = accuracy(_codes(rows, name), labels, classes)
+        said = f"its values tell {right:.1%} of the classes"
+    else:
+        given, lost = _ordered(numbers)
+        right = neighbours(labels[given])
+        if len(lost):  # missing cells are as one more value
+            some = accuracy(np.zeros_like(lost), labels[lost], classes)
+            right = (right * len(given) + some * len(lost)) / len(labels)
+        said = f"next to each other in its order, {right:.1%} are of one class"
     most = np.bincount(labels, minlength=classes).max() / len(labels)
     told = (right - most) / (1 - most) if most < 1 else 0.0
-    if numbers is None or classes > 2 or told > _TOLD:  # noqa: PLR2004
-        return told, _TOLD, f"its values tell {right:.1%} of the classes"
-    given = ~np.isnan(numbers)
-    area = auc(codes[given], labels[given])
-    if max(area, 1 - area) > _LIKELY:  # worth counting in single numbers rather than bins
-        area = auc(numbers[given], labels[given])
+    if numbers is None or classes > 2 or told > _TOLD:  # noqa: PLR2004 - an AUC is of two
+        return told, _TOLD, said
+    area = auc(numbers[given], labels[given])
     return max(area, 1 - area), _AUC, f"AUC {max(area, 1 - area):.3f}"
 
 
 def _numbers(rows: Sample, name: str, labels: Floats) -> tuple[float, float, str]:
-    if name in rows.codes:
+    numbers = rows.numbers.get(name)
+    if numbers is None:
         share = explained(_codes(rows, name), labels)
         return share, _VARIANCE, f"its values tell {max(share, 0):.1%} of the variance"
-    numbers = rows.numbers[name]
-    given = ~np.isnan(numbers)
-    codes = _bins(numbers)
-    share = explained(codes, labels)
-    like = rank_correlation(codes[given], labels[given])
-    if abs(like) > _LIKELY:
-        like = rank_correlation(numbers[given], labels[given])
+    given, _ = _ordered(numbers)
+    like = rank_correlation(numbers[given], labels[given])
+    share = smoothness(labels[given])
     if abs(like) > _RANKS or share <= _VARIANCE:
         return abs(like), _RANKS, f"rank correlation {like:.3f}"
-    return share, _VARIANCE, f"its values tell {share:.1%} of the variance"
+    return share, _VARIANCE, f"in its order the target hardly moves: {share:.1%} of the variance"
 
 
 def _codes(rows: Sample, name: str) -> Codes:
@@ -95,18 +94,29 @@ def _codes(rows: Sample, name: str) -> Codes:
     return codes
 
 
-def _bins(numbers: Floats) -> Codes:
-    """A code for each number, or run of numbers where many differ; the last for missing ones."""
-    given = ~np.isnan(numbers)
-    ordered = np.sort(numbers[given])
-    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]]) if len(ordered) else ordered
-    most = max(2, min(_BINS, len(ordered) // _IN_A_BIN))
-    if len(starts) > most:
-        starts = np.linspace(0, len(ordered), most, endpoint=False)
-    edges = np.unique(ordered[starts.astype(np.int64)])
-    codes = np.searchsorted(edges, numbers, side="right")
-    codes[~given] = len(edges) + 1
-    return codes.astype(np.int64)
+def _ordered(numbers: Floats) -> tuple[Codes, Codes]:
+    """Rows in the order of their numbers, equal ones shuffled; and those without a number.
+
+    Shuffled, since rows may lie in the order of their labels.
+    """
+    shuffled = np.random.default_rng(0).permutation(len(numbers))
+    order = shuffled[np.argsort(numbers[shuffled], kind="stable")]
+    given = int((~np.isnan(numbers)).sum())
+    return order[:given], order[given:]
+
+
+def neighbours(labels: Codes) -> float:
+    """How often a label is that of the row before."""
+    return float((labels[1:] == labels[:-1]).mean()) if len(labels) > 1 else 0.0
+
+
+def smoothness(values: Floats) -> float:
+    """The share of the variance that is gone between a row and the next: 0 where order is chance.
+
+    Source: von Neumann (1941), the ratio of the mean square successive difference to the variance.
+    """
+    spread = float(values.var()) if len(values) > 1 else 0.0
+    return 1 - float((np.diff(values) ** 2).mean()) / (2 * spread) if spread else 0.0
 
 
 def accuracy(codes: Codes, labels: Codes, classes: int) -> float:
@@ -133,7 +143,7 @@ def explained(codes: Codes, values: Floats) -> float:
     return 1 - float(((values - others) ** 2).sum()) / spread if spread else 0.0
 
 
-def auc(scores: NDArray[Any], labels: Codes) -> float:
+def auc(scores: Floats, labels: Codes) -> float:
     """The area under the ROC curve; 0.5 where one class has no row."""
     positive = labels == 1
     many, few = int(positive.sum()), int((~positive).sum())
@@ -143,19 +153,16 @@ def auc(scores: NDArray[Any], labels: Codes) -> float:
     return float((rank[positive].sum() - many * (many + 1) / 2) / (many * few))
 
 
-def rank_correlation(one: NDArray[Any], other: Floats) -> float:
+def rank_correlation(one: Floats, other: Floats) -> float:
     """Spearman's; 0 where one doesn't vary."""
     if len(one) < 3 or one.min() == one.max() or other.min() == other.max():  # noqa: PLR2004
         return 0.0
     return float(np.corrcoef(_ranks(one), _ranks(other))[0, 1])
 
 
-def _ranks(values: NDArray[Any]) -> Floats:
+def _ranks(values: Floats) -> Floats:
     """From 1 on; equal values share the mean of theirs."""
-    if values.dtype.kind == "i":  # bins, which need no sorting
-        place, counts = values, np.bincount(values)
-    else:
-        _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
+    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
     ranks: Floats = (np.cumsum(counts) - (counts - 1) / 2)[place]
     return ranks
 
