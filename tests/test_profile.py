@@ -137,6 +137,14 @@ def test_repeated_rows_are_counted_within_and_across(profile):
     assert parts == {"validation", "test"}
 
 
+def test_equal_rows_by_chance_are_no_warning(profile):
+    chance = np.random.default_rng(0)
+    columns = {name: chance.integers(0, 30, 1000) for name in ("a", "b")}
+    report = profile(columns | {"label": chance.integers(0, 2, 1000)})
+    assert told(report) == set()
+    assert sum("about as many as chance makes" in one for one in findings(report)) == 3
+
+
 def test_rows_across_files_are_compared(profile, tmp_path):
     columns = plain()
     written(tmp_path / "test.csv", {name: values[:90] for name, values in columns.items()})

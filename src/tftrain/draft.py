@@ -216,7 +216,7 @@ def _data(place: str, rows: int, aim: Target, columns: Sequence[Statistics]) -> 
         kind = "log" if aim.log else "standardize"
         why = "all positive, a few large" if aim.log else "learnt with mean 0 and deviation 1"
         lines.append(f"  target_scaling: {kind}   # {why}; metrics are in the target's units")
-    dates = [one.name for one in columns if one.kind == "date"]
+    dates = [one.name for one in columns if one.kind == "date" and not one.missing]
     if dates:
         lines.append(f"  # time: {_scalar(dates[0])}   # trains on the earliest rows, not on any")
     lines.append("  split: {train: 0.6, validation: 0.2, test: 0.2}")

@@ -13,12 +13,14 @@ from tftrain.config import Place
 from tftrain.data import arrays
 from tftrain.data.remarks import Remark, counted, note, ok
 from tftrain.data.splits import Part, gather
-from tftrain.data.statistics import Statistics
+from tftrain.data.statistics import Sample, Statistics
 from tftrain.data.table import NAME, Table, Type, quoted
 
 _LARGEST = 1024**3  # bytes of arrays that are compared
 _MANY = 0.01  # of a part's rows: from here on its score is better than it will be
 _FEWEST = 5  # rows: fewer are chance
+_OFTEN = 3  # times as often as if columns were independent, which they never are
+_CHANCE = "; about as many as chance makes of so few different values"
 _ALIKE = 0.7
 _FEW_VALUES = 0.05
 _VARIED = 20
@@ -67,8 +69,27 @@ def with_labels(inputs: Hashes, labels: NDArray[Any]) -> Hashes:
     return mixed
 
 
+def chance(rows: Sample) -> float:
+    """How likely two rows have equal inputs by chance, were the columns independent.
+
+    Of rows that are there twice, one counts: they would make their own repetition likely.
+    """
+    columns = [*rows.numbers.values(), *(codes.view(np.float64) for codes in rows.codes.values())]
+    hashes = with_labels(np.zeros(len(rows.rows), np.uint64), np.stack(columns, axis=1))
+    first = np.unique(hashes, return_index=True)[1]
+    likely = 1.0 if len(first) > 1 else 0.0
+    for values in (*rows.numbers.values(), *rows.codes.values()):
+        counts = np.unique(values[first], return_counts=True)[1].astype(np.float64)
+        likely *= float((counts * (counts - 1)).sum()) / max(1, len(first) * (len(first) - 1))
+    return likely
+
+
 def duplicates(
-    parts: Mapping[str, Hashed], places: Mapping[str, Place], *, classes: bool, table: bool
+    parts: Mapping[str, Hashed],
+    places: Mapping[str, Place],
+    *,
+    classes: bool,
+    likely: float | None = None,
 ) -> list[Remark]:
     """What there is to say of rows that are there twice.
 
@@ -76,7 +97,7 @@ def duplicates(
         parts: all of them by name.
         places: where the config says what each part is.
         classes: whether labels are classes.
-        table: whether the rows are a table's.
+        likely: what `chance` says of a table's rows; None for arrays.
     """
     inputs = np.concatenate([part.inputs for part in parts.values()])
     twice = _repeated(inputs)
@@ -90,7 +111,9 @@ def duplicates(
             f"{'is' if again == 1 else 'are'} there before, inputs and label alike, one "
             f"{sizes} times"
         )
-        if table:
+        if _by_chance(again, len(inputs) / 2, len(inputs), likely):
+            message += _CHANCE
+        elif likely is not None:
             message += "; to leave them out set data.query to SELECT DISTINCT * FROM data"
         remarks = [note("duplicates", message)]
     else:
@@ -99,7 +122,7 @@ def duplicates(
         what = "classes: no network can tell these apart" if classes else "targets"
         message = f"{counted(several, 'set')} of equal inputs with different {what}"
         remarks.append(note("duplicates", message))
-    return [*remarks, *_across(parts, places, twice, table=table)]
+    return [*remarks, *_across(parts, places, twice, likely)]
 
 
 def _repeated(values: Hashes) -> Hashes:
@@ -127,7 +150,7 @@ def _within(inputs: Hashes, rows: Hashes) -> tuple[int, int, int]:
 
 
 def _across(
-    parts: Mapping[str, Hashed], places: Mapping[str, Place], twice: Hashes, *, table: bool
+    parts: Mapping[str, Hashed], places: Mapping[str, Place], twice: Hashes, likely: float | None
 ) -> list[Remark]:
     """Rows that are scored and were trained on."""
     remarks: list[Remark] = []
@@ -148,15 +171,22 @@ def _across(
             f"{int(_among(part.rows, rows).sum()):,} the label too; the first is row "
             f"{part.first[alike][0]} (counted from 0)"
         )
-        if share < _MANY or count < _FEWEST:
+        if _by_chance(count, len(part.inputs), len(train.inputs), likely):
+            remarks.append(note("duplicates", message + _CHANCE))
+        elif share < _MANY or count < _FEWEST:
             remarks.append(note("duplicates", message))
         else:
-            if table:
+            if likely is not None:
                 message += (
                     "; keep such rows together with data.group, or leave them out by data.query"
                 )
             remarks.append(Remark("duplicates", "warning", message, "D020", places[name]))
     return remarks
+
+
+def _by_chance(count: int, rows: float, others: int, likely: float | None) -> bool:
+    """Whether so many rows are like others where columns have few different values."""
+    return likely is not None and count <= _OFTEN * rows * min(1.0, likely * others)
 
 
 def bunches(table: Table, columns: Sequence[Statistics]) -> list[Remark]:

@@ -18,7 +18,7 @@ from tftrain.data.duplicates import Hashed
 from tftrain.data.raw import Raw
 from tftrain.data.remarks import Remark, counted, note, ok
 from tftrain.data.splits import Part, Splits
-from tftrain.data.statistics import Statistics, sample, statistics
+from tftrain.data.statistics import Sample, Statistics, sample, statistics
 from tftrain.data.table import Table
 from tftrain.errors import Problem, listed
 
@@ -84,15 +84,19 @@ def profile(raws: Mapping[str, Raw], splits: Splits, config: Config) -> Profile:
     counts = _class_counts(labels, classes)
     table, columns = raws["source"].table, splits.preparation.columns
     found: tuple[Statistics, ...] = ()
+    likely: float | None = None
     remarks: list[Remark] = []
     if table is not None and columns is not None:
         found = statistics(table, columns, config.data)
         shared = {name: labels[name] for name in parts if name not in raws}
         of_row = _by_row(table, {name: parts[name].rows for name in shared}, shared)
-        remarks += _of_columns(table, found, of_row, config, len(classes or ()))
+        rows = sample(table, [one.name for one in found if one.width])
+        remarks += _of_columns(table, found, rows, config)
+        remarks += _leaks(rows, of_row, config, len(classes or ()))
+        likely = duplicates.chance(rows)
     weights = _balanced(counts)
     remarks += _of_split(raws, labels, counts, weights, config)
-    remarks += _doubled(raws, splits)
+    remarks += _doubled(raws, splits, likely)
     baseline, said = _baseline(labels, classes)
     remarks.append(said)
     return Profile(
@@ -149,26 +153,29 @@ def _by_row(
 def _of_columns(
     table: Table,
     columns: tuple[Statistics, ...],
-    of_row: NDArray[np.float64],
+    rows: Sample,
     config: Config,
-    classes: int,
 ) -> list[Remark]:
-    """What is odd about columns, and what they tell of the target."""
+    """What is odd about columns, and which rows and dates are suspicious."""
     used = [one for one in columns if one.width]
-    rows = sample(table, [one.name for one in used])
     places = {one.name: _place(config, one.name) for one in columns}
     remarks = oddities.oddities(table, columns, rows, config.data, places)
-    chosen = rows.chosen(~np.isnan(of_row[rows.rows]))
-    labels = of_row[chosen.rows]
-    if len(labels) >= _IN_ORDER:
-        among = labels.astype(np.int64) if classes else labels
-        of_used = {one.name: places[one.name] for one in used}
-        remarks += leaks.leaks(chosen, among, classes, of_used, str(config.data.target))
     if config.data.group is None:
         remarks += duplicates.bunches(table, used)
     if config.data.time is not None:
         remarks += leaks.later(table, config.data.time)
     return remarks
+
+
+def _leaks(rows: Sample, of_row: NDArray[np.float64], config: Config, classes: int) -> list[Remark]:
+    """What each column tells of the target."""
+    known = rows.chosen(~np.isnan(of_row[rows.rows]))
+    labels = of_row[known.rows]
+    if len(labels) < _IN_ORDER:
+        return []
+    places = {name: _place(config, name) for name in (*rows.numbers, *rows.codes)}
+    among = labels.astype(np.int64) if classes else labels
+    return leaks.leaks(known, among, classes, places, str(config.data.target))
 
 
 def _place(config: Config, name: str) -> Place:
@@ -237,16 +244,16 @@ def _sorted(labels: NDArray[Any] | None) -> bool:
     return changes + 1 == len(np.unique(flat))
 
 
-def _doubled(raws: Mapping[str, Raw], splits: Splits) -> list[Remark]:
+def _doubled(raws: Mapping[str, Raw], splits: Splits, likely: float | None) -> list[Remark]:
     """Duplicate rows, of tables and of arrays."""
     columns = splits.preparation.columns
     parts, hashes, places = {}, {}, {}
     for name, part in splits.parts().items():
         key = name if name in raws else "source"
-        rows_of = raws[key].table
-        if rows_of is not None and columns is not None:
+        table = raws[key].table
+        if table is not None and columns is not None:
             if key not in hashes:
-                hashes[key] = duplicates.of_table(rows_of, columns.types)
+                hashes[key] = duplicates.of_table(table, columns.types)
             inputs = hashes[key][part.rows]
         else:
             found = duplicates.of_arrays(part)
@@ -256,8 +263,8 @@ def _doubled(raws: Mapping[str, Raw], splits: Splits) -> list[Remark]:
         rows = duplicates.with_labels(inputs, part.labels)
         parts[name] = Hashed(inputs, rows, part.rows)
         places[name] = ("data", "split", name) if name in raws else ("data", "source")
-    classes, table = splits.form.classes is not None, columns is not None
-    return duplicates.duplicates(parts, places, classes=classes, table=table)
+    classes = splits.form.classes is not None
+    return duplicates.duplicates(parts, places, classes=classes, likely=likely)
 
 
 def _baseline(
