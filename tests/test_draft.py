@@ -186,6 +186,22 @@ def test_what_can_be_no_target_is_told(target, told, tmp_path):
     assert list(tmp_path.iterdir()) == [rows]
 
 
+@pytest.mark.parametrize(
+    ("labels", "told"),
+    [
+        (["x", "y"] * 3, "expected 5 rows of each of two classes, at least"),
+        (["x"] * 9, "has one value only"),
+        ([0.5, 1.5, 2.25, 3], "too few rows: 4"),
+        ([f"name {at}" for at in range(30)], "30 different values in `b`: these are no classes"),
+    ],
+)
+def test_too_few_rows_are_told(labels, told, tmp_path):
+    rows = table(tmp_path / "t.csv", {"a": range(len(labels)), "b": labels})
+    with pytest.raises(DataError) as raised:
+        draft(str(rows), "b", tmp_path)
+    assert told in str(raised.value)
+
+
 def test_no_file_is_written_over_and_only_tables_are_read(tmp_path):
     (tmp_path / "t.yaml").write_text("# hours of work\n")
     with pytest.raises(RunError, match="is there already"):

@@ -143,6 +143,8 @@ def test_equal_rows_by_chance_are_no_warning(profile):
     report = profile(columns | {"label": chance.integers(0, 2, 1000)})
     assert told(report) == set()
     assert sum("about as many as chance makes" in one for one in findings(report)) == 3
+    columns = {"a": chance.choice(["x", "y", "z"], 100), "label": chance.integers(0, 2, 100)}
+    assert told(profile(columns)) == set()
 
 
 def test_rows_across_files_are_compared(profile, tmp_path):

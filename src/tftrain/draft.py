@@ -31,6 +31,7 @@ TARGETS = (
 _MOST_CLASSES = 100
 _MOST_WHOLE = 10  # different whole numbers that are taken for classes
 _FEWEST = 10  # rows of a class
+_LEAST = 5  # that go into three parts
 _UNEQUAL = 5
 _SKEWED = 1.0
 _TRAINING = 0.6  # of the rows
@@ -144,17 +145,25 @@ def _aim(rows: Table, column: Statistics) -> Target:
     if classes is None:
         if column.kind == "id":
             raise fail("D006", f"`{name}` is another in every row: expected classes or numbers")
+        if rows.rows < _LEAST:
+            raise fail("D007", f"too few rows: {rows.rows}")
         return Target(column, {}, log=_skewed(rows, column))
-    kept = {label: count for label, count in classes.items() if count >= _FEWEST}
-    if len(kept) < 2:  # noqa: PLR2004 - as above
-        kept = classes
-    if len(kept) == 2 and _unequal(kept):  # noqa: PLR2004 - the rare one is looked for: class 1
-        kept = dict(sorted(kept.items(), key=lambda one: -one[1]))
-    if len(kept) > _MOST_CLASSES or len(classes) > rows.rows / 2:
+    kept = _of_rows(classes, _FEWEST)
+    if len(kept) > _MOST_CLASSES or len(classes) > max(2, rows.rows / 2):
         message = f"{len(classes):,} different values in `{name}`: these are no classes"
         raise fail("D006", message)
+    if len(kept) < 2:  # noqa: PLR2004 - as above
+        kept = _of_rows(classes, _LEAST)
+    if len(kept) < 2:  # noqa: PLR2004 - as above
+        raise fail("D007", f"`{name}`: expected {_LEAST} rows of each of two classes, at least")
+    if len(kept) == 2 and _unequal(kept):  # noqa: PLR2004 - the rare one is looked for: class 1
+        kept = dict(sorted(kept.items(), key=lambda one: -one[1]))
     left_out = [class_name(label) for label in classes if label not in kept]
     return Target(column, kept, left_out)
+
+
+def _of_rows(classes: Mapping[Label, int], least: int) -> dict[Label, int]:
+    return {label: count for label, count in classes.items() if count >= least}
 
 
 def _labels(rows: Table, column: Statistics) -> dict[Label, int] | None:

@@ -21,6 +21,7 @@ _MANY = 0.01  # of a part's rows: from here on its score is better than it will 
 _FEWEST = 5  # rows: fewer are chance
 _OFTEN = 3  # times as often as if columns were independent, which they never are
 _CHANCE = "; about as many as chance makes of so few different values"
+_FILLED = 10
 _ALIKE = 0.7
 _FEW_VALUES = 0.05
 _VARIED = 20
@@ -77,7 +78,9 @@ def chance(rows: Sample) -> float:
     columns = [*rows.numbers.values(), *(codes.view(np.float64) for codes in rows.codes.values())]
     hashes = with_labels(np.zeros(len(rows.rows), np.uint64), np.stack(columns, axis=1))
     first = np.unique(hashes, return_index=True)[1]
-    likely = 1.0 if len(first) > 1 else 0.0
+    if len(first) * _FILLED < len(hashes):  # nobody copies a row so often: there are no others
+        return 1.0
+    likely = 1.0
     for values in (*rows.numbers.values(), *rows.codes.values()):
         counts = np.unique(values[first], return_counts=True)[1].astype(np.float64)
         likely *= float((counts * (counts - 1)).sum()) / max(1, len(first) * (len(first) - 1))
