@@ -64,6 +64,23 @@ def header(shape, dtype="<f8"):
 
 
 @pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        (
+            ["yes", "no"] * 10,
+            "c.yaml:3:13: error[D006]: no row has the label `yess`; did you mean `",
+        ),
+        (["yess", "no", "maybe", "no"] * 5, "expected one class besides `yess`, got maybe, no; da"),
+        (["yess"] * 20, "c.yaml:8:9: error[D006]: only one class in the data, `yess`"),
+        (np.eye(2)[Y], "c.yaml:3:13: error[D006]: labels have 2 columns: classes need one"),
+    ],
+)
+def test_a_positive_class_that_is_none(labels, said, fault, tmp_path):
+    np.savez(tmp_path / "d.npz", x=X, y=labels)
+    assert said in fault({"source": "d.npz", "positive": "yess"})
+
+
+@pytest.mark.parametrize(
     ("named", "said"),
     [
         ({"x": WITH_NAN}, "D005]: d.npz: x: row 13, column 1 (counted from 0) is nan; leave out"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 
@@ -16,7 +17,7 @@ BAD = ROOT / "tests" / "configs" / "bad"
 WATCHED = """
 import atexit, sys
 heavy = {"tensorflow", "keras", "jax", "torch"}
-if {"--help", "--version", "runs"} & set(sys.argv):
+if {"--help", "--version", "runs", "check"} & set(sys.argv) and "--data" not in sys.argv:
     heavy.add("numpy")
 atexit.register(lambda: print("imported", sorted(heavy & set(sys.modules)), file=sys.stderr))
 sys.argv[0] = "tftrain"
@@ -129,6 +130,46 @@ def test_whoever_stops_reading_gets_no_traceback(tmp_path):
         shell, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
     )
     assert done.stderr == "141\n"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="shells are POSIX's")
+@pytest.mark.parametrize(
+    ("command", "code", "said"),
+    [
+        (f"check {DIGITS} >&-", 0, ""),
+        (f"check {DIGITS} >&- 2>&-", 0, ""),
+        ("init >&-", 0, ""),
+        ("fit gone.yaml 2>&-", 2, ""),
+        ("fit gone.yaml <&- >&-", 2, "gone.yaml: error[C007]: no such file\n"),
+    ],
+)
+def test_a_closed_stream_is_no_fault(command, code, said, tmp_path):
+    shell = ["bash", "-c", f"{sys.executable} -m tftrain {command}"]
+    done = subprocess.run(
+        shell, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (code, "", said)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals are POSIX's")
+@pytest.mark.parametrize("module", ["tftrain.stopping", "tftrain.errors", "difflib", "tftrain.cli"])
+def test_a_signal_while_modules_are_imported_leaves_no_traceback(module, tmp_path):
+    interrupted = (
+        "import os, signal, sys\n"
+        "class Finder:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name == {module!r}:\n"
+        "            os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Finder())\n"
+        "from tftrain.__main__ import main\n"
+        "main()\n"
+    )
+    command = [sys.executable, "-c", interrupted, "runs"]
+    done = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode in (130, -signal.SIGINT)
+    assert "Traceback" not in done.stderr
 
 
 def test_runs_are_listed_also_beside_damaged_ones(tftrain, tmp_path):

@@ -39,6 +39,7 @@ UNSEEN = {
     "C023": "one key against another: weights against classes",
     "C024": "one key against another: names of arrays against the source",
     "C025": "one key against another: what the source is, or another key, makes it void",
+    "D006": "the data: what labels a bundled set has",
     "C040": "another file",
     "C041": "the environment",
     "D001": "the disk: any text may be the name of a folder, if one of that name is there",

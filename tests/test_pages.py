@@ -29,6 +29,7 @@ ROWS = "data: {source: rows.npz}\n"
 BUILT = ("K004", "K005", "K006")  # what only Keras knows
 FOUND = tuple(code for code in EXAMPLES if code.startswith("D02"))  # what only `check` looks for
 TABLE = "data: {source: rows.csv, target: label"
+CHECKED = ("K009",)  # what the network's table shows
 # Commands on runs and on files in other encodings: what they show, other tests show at length.
 NOT_RUN = ("C005", "K008", "D008", "D009", "R001", "R002", "R003")
 
@@ -115,9 +116,21 @@ def test_no_example_is_left_out():
 
 
 @pytest.mark.usefixtures("folder")
-@pytest.mark.parametrize(("code", "side", "content"), cases("yaml", beginning="CK", besides=BUILT))
+@pytest.mark.parametrize(
+    ("code", "side", "content"), cases("yaml", beginning="CK", besides=(*BUILT, *CHECKED))
+)
 def test_a_config_s_example_is_told_under_its_code(code, side, content):
     assert told(lambda: config.load(whole(content))) == expected(code, side)
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize(
+    ("code", "side", "content"),
+    [case for case in cases("yaml", beginning="K") if case.values[0] in CHECKED],
+)
+def test_what_the_table_shows_is_told_under_its_code(code, side, content):
+    problems = check.check(whole(content)).problems
+    assert {one.code for one in problems if one.severity == "error"} == expected(code, side)
 
 
 @pytest.mark.usefixtures("folder")

@@ -259,7 +259,6 @@ REFUSED = [
         {"Conv2D": {**CONV, "kernel_size": [3]}},
         "`kernel_size`: expected a whole number or 2",
     ),
-    (VOLUME, {"ConvLSTM2D": {**CONV, "padding": "causal"}}, "valid or same, got 'causal'"),
     (IMAGE, {"Conv2D": {**CONV, "strides": 2, "dilation_rate": 2}}, "can't both be more than 1"),
     (IMAGE, {"Conv2D": {**CONV, "groups": 3}}, "a multiple of the 3 groups, got 4"),
     ((6, 5, 3), {"Conv2D": {**CONV, "groups": 2}}, "its 2 groups can't share 3 channels"),

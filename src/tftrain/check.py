@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tftrain import config, findings, pages
-from tftrain.config import Config, Source, outputs_fault, resolve
-from tftrain.config.lint import EXAMPLES, RULES, Facts, facts_of, lint, network
+from tftrain.config import Config, Source, headers, memory, outputs_fault, resolve_layers
+from tftrain.config.lint import EXAMPLES, RULES, Facts, lint, network
 from tftrain.config.shapes import Row, trace
 from tftrain.errors import ConfigError, DataError, Problem
 
@@ -75,9 +75,9 @@ class Report:
             return [config.with_origins(self.config, self.source)]
         return [config.resolved(self.config)]
 
-    def plain(self) -> dict[str, Any]:
-        """Problems, table and data for JSON."""
-        return {
+    def plain(self, *, show: bool = False, origins: bool = False) -> dict[str, Any]:
+        """Problems, data, table for JSON; the values in force and their origins if wanted."""
+        plain: dict[str, Any] = {
             "data": None if self.data is None else self.data.plain(),
             "problems": [findings.plain(problem) for problem in self.problems],
             "layers": [
@@ -89,6 +89,12 @@ class Report:
                 for row in self.table
             ],
         }
+        if show or origins:
+            plain["effective"] = self.config and self.config.model_dump(mode="json")
+        if origins and self.config and self.source:
+            places = config.origins(self.config, self.source)
+            plain["origins"] = {".".join(map(str, path)): place for path, place in places.items()}
+        return plain
 
 
 def check(
@@ -102,17 +108,20 @@ def check(
         data: whether the rows are read too; without, only what is known of them beforehand counts.
         build: whether Keras builds the network too, and is compared with what the rules say.
     """
-    try:
-        settings, source = config.load(path, overrides)
-    except ConfigError as error:
-        return Report(error.problems)
     problems: list[Problem] = []
+    loaded = config.collect(problems, partial(config.load, path, overrides, data_files=True))
+    if {problem.code for problem in problems} == {"D001"}:  # no reason to pass over the network
+        loaded = config.load(path, overrides)
+    if loaded is None:
+        return Report(tuple(problems))
+    settings, source = loaded
     seen: list[Profile] = []
     look = _look(settings, seen) if data else None
     splits = _splits(settings, source, problems, look) if data or build else None
     problems += [problem for one in seen for problem in one.problems(source)]
-    table = _network(settings, source, splits, problems)
-    if build and splits is not None:
+    facts = _facts(settings, source, splits, problems)
+    table = _network(settings, source, facts, problems)
+    if build and splits is not None and not any(one.code == "K009" for one in problems):
         table = _built(settings, source, splits, table, problems)
     in_order = sorted(problems, key=partial(_place, str(path)))
     told = tuple(dict.fromkeys(in_order))
@@ -161,17 +170,17 @@ def _splits(
         return None
 
 
-def _network(
-    settings: Config, source: Source, splits: Splits | None, problems: list[Problem]
-) -> list[Row]:
+def _network(settings: Config, source: Source, facts: Facts, problems: list[Problem]) -> list[Row]:
     """The network's table; what doesn't fit in it, and what the lint says."""
-    facts = _facts(settings, splits)
-    specs = enumerate(settings.model.layers)
-    layers = [resolve("layer", spec, ("model", "layers", at), source) for at, spec in specs]
+    layers = resolve_layers(settings.model, source)
     table = [Row(layer, None, None) for layer in layers]
     if facts.inputs is not None:
         table, fault = trace(layers, facts.inputs)
-        if fault is not None:
+        if too_large := memory.fault(table, settings, source):
+            place, problem = too_large
+            table = table[:place]
+            problems.append(problem)
+        elif fault is not None:
             problems.append(source.problem(fault.path, fault.code, fault.message))
         elif message := _outputs_fault(settings, facts, table):
             problems.append(source.problem(layers[-1].path, "K005", message))
@@ -180,12 +189,19 @@ def _network(
     return table
 
 
-def _facts(settings: Config, splits: Splits | None) -> Facts:
-    if splits is None:
-        return facts_of(settings.data)
-    from tftrain import data
+def _facts(
+    settings: Config, source: Source, splits: Splits | None, problems: list[Problem]
+) -> Facts:
+    """What is known of the data: read, or as the headers of its files tell."""
+    if splits is not None:
+        from tftrain import data
 
-    return data.facts(settings, splits)
+        return data.facts(settings, splits)
+    facts, faults = headers.known(settings)
+    told = {problem.mark for problem in problems}  # by who read the rows
+    found = [source.problem(*fault) for fault in faults]
+    problems += [problem for problem in found if problem.mark not in told]
+    return facts
 
 
 def _outputs_fault(settings: Config, facts: Facts, table: Sequence[Row]) -> str | None:

@@ -136,18 +136,20 @@ def check(
     paths, overrides = _configs(arguments or [])
     reports = {path: job.check(path, overrides, data=data, build=build) for path in paths}
     if form is Form.JSON:
-        _print_json([{"config": str(path), **one.plain()} for path, one in reports.items()])
+        every = {path: report.plain(show=show, origins=origin) for path, report in reports.items()}
+        _print_json([{"config": str(path), **plain} for path, plain in every.items()])
     for path, report in reports.items():
         if form is Form.TEXT and (show or origin):
-            _print(*report.effective(origins=origin))
+            heading = [f"--- # {one_line(str(path))}"] if len(reports) > 1 else []
+            _print(*heading, *report.effective(origins=origin))
             for line in report.lines(excerpts=False)[: len(report.problems)]:
                 typer.echo(line, err=True)
         elif form is Form.TEXT:
             verdict = f"{one_line(str(path))}: {report.verdict()}"
             _print(*report.lines(excerpts=sys.stdout.isatty()), verdict)
     if form is Form.GITHUB:
-        every = (line for report in reports.values() for line in report.annotations())
-        _print(*dict.fromkeys(every))
+        lines = (line for report in reports.values() for line in report.annotations())
+        _print(*dict.fromkeys(lines))
     if any(report.has("error") for report in reports.values()):
         raise typer.Exit(2)
     if strict and any(report.has("warning") for report in reports.values()):
@@ -178,8 +180,8 @@ def init(
         str | None, typer.Argument(metavar="[TEMPLATE]", help="One of those listed without it.")
     ] = None,
     path: Annotated[
-        Path, typer.Argument(metavar="[PATH]", help="The file to write, or a folder.")
-    ] = Path(),
+        str, typer.Argument(metavar="[PATH]", help="The file to write, or a folder.")
+    ] = ".",
     *,
     source: Annotated[
         str | None,
@@ -196,9 +198,9 @@ def init(
     if source is not None:
         from tftrain.draft import draft
 
-        if path != Path():
+        if path != ".":
             raise typer.BadParameter("with --from: one path, no template", param_hint="'PATH'")
-        written, aim = draft(source, target, Path(template or ""))
+        written, aim = draft(source, target, "." if template is None else template)
         _print(aim.said(), written)
     elif target is not None:
         raise typer.BadParameter("needs --from", param_hint="'--target'")

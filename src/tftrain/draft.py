@@ -74,7 +74,7 @@ class Target:
         return one_line(f"target: {self.column.name} ({what}){why}")
 
 
-def draft(source: str, target: str | None, path: Path) -> tuple[Path, Target]:
+def draft(source: str, target: str | None, path: str | Path) -> tuple[Path, Target]:
     """Writes a config for a table.
 
     Args:
@@ -90,17 +90,17 @@ def draft(source: str, target: str | None, path: Path) -> tuple[Path, Target]:
         message = "expected a table: a .csv, .tsv, .parquet or .jsonl file, or a pattern of them"
         raise DataError(Problem(Mark(source), "D002", message))
     stem = re.sub(r"\W+", "_", Path(source).name.partition(".")[0]).strip("_") or "data"
-    path = templates.inside(path, stem)
-    templates.require_new(path)
+    file = templates.inside(path, stem)
+    templates.require_new(file)
     source = os.path.abspath(source)  # noqa: PTH100 - a pattern is no path
     data = Data(source=source)
     rows = table.read(source, data)
     table.mask(rows, np.arange(rows.rows))
     aim = _target(rows, statistics(rows, Columns(()), data), target)
     found = statistics(rows, Columns(()), data.model_copy(update={"target": aim.column.name}))
-    place = os.path.relpath(source, path.parent.absolute())
-    templates.create(path, _text(place.replace(os.sep, "/"), path, rows.rows, aim, found))
-    return path, aim
+    place = os.path.relpath(source, file.parent.absolute())
+    templates.create(file, _text(place.replace(os.sep, "/"), file, rows.rows, aim, found))
+    return file, aim
 
 
 def _target(rows: Table, columns: Sequence[Statistics], asked: str | None) -> Target:

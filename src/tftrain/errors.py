@@ -73,6 +73,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "K006": "a loss or a metric that can't take these labels and outputs",
         "K007": "a value that this argument of a Keras object doesn't take",
         "K008": "Keras makes another shape than tftrain's rules say",
+        "K009": "a network that doesn't fit in this machine's memory",
         "N001": "softmax over a single unit",
         "N002": "a binary cross-entropy on outputs that are no probabilities",
         "N003": "logits promised, probabilities given",

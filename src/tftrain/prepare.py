@@ -9,7 +9,8 @@ from typing import Any
 
 from tftrain import config, data, environment, runs
 from tftrain import require as requirement
-from tftrain.config import Config, Place, Source, lint
+from tftrain.config import Config, Place, Source, lint, memory, resolve_layers
+from tftrain.config.shapes import trace
 from tftrain.data import Splits
 from tftrain.errors import ConfigError, Problem
 from tftrain.require import Requirement
@@ -74,6 +75,7 @@ def prepare(
     """
     settings, source = _load(path, overrides, require)
     splits = data.load(settings, source)
+    _require_memory(settings, source, splits)
     warnings = _lint(settings, source, splits)
     runs.check_writable(runs_dir)
     changes: dict[str, Any] = {"threads": settings.training.threads or environment.cores()}
@@ -99,6 +101,13 @@ def _load(path: Path, overrides: Sequence[str], require: Iterable[str]) -> tuple
     if problems:
         raise ConfigError(sorted(problems, key=lambda problem: problem.mark.line is None))
     return settings, source
+
+
+def _require_memory(settings: Config, source: Source, splits: Splits) -> None:
+    """Refuses a network that nobody could build here."""
+    table, _ = trace(resolve_layers(settings.model, source), splits.form.inputs)
+    if too_large := memory.fault(table, settings, source):
+        raise ConfigError(too_large[1])
 
 
 def _lint(settings: Config, source: Source, splits: Splits) -> list[Problem]:

@@ -24,7 +24,7 @@ def templates() -> list[tuple[str, str]]:
     return [(name, _purpose(path)) for name, path in _paths().items()]
 
 
-def write(name: str, path: Path) -> Path:
+def write(name: str, path: str | Path) -> Path:
     """Writes a template as a config of the user's own.
 
     Args:
@@ -38,11 +38,11 @@ def write(name: str, path: Path) -> Path:
         TftrainError: when there is no such template.
         RunError: when there is such a file already, or it can't be written.
     """
+    file = inside(path, name)
     known = _paths()
     if name not in known:
         near = did_you_mean(name, known) or f"; there are {listed(known)}"
         raise TftrainError(Problem(Mark(name), "C031", f"no template is called so{near}"))
-    file = inside(path, name)
     require_new(file)
     return create(file, _personal(known[name].read_text("utf-8"), file))
 
@@ -74,8 +74,15 @@ def create(path: Path, text: str) -> Path:
     return path
 
 
-def inside(path: Path, name: str) -> Path:
-    """The file that is meant: a folder stands for `NAME.yaml` in it."""
+def inside(path: str | Path, name: str) -> Path:
+    """The file that is meant: a folder stands for `NAME.yaml` in it.
+
+    Raises:
+        RunError: when nothing is given.
+    """
+    if path == "":  # which a Path takes for the folder one is in
+        raise RunError(Problem(Mark("PATH"), "R003", "expected a file or a folder, got nothing"))
+    path = Path(path)
     with _told(path):
         return path / f"{name}.yaml" if path.is_dir() else path
 

@@ -5,19 +5,22 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
 from tftrain import files
+from tftrain.config.bundled import BUNDLED
 from tftrain.config.data import DATASETS, SUFFIXES, Arrays, Data, kind_of
+from tftrain.config.losses import family
 from tftrain.config.schema import Spec, Training
-from tftrain.config.text import Place
+from tftrain.config.text import MAX_FAULTS, Place
 from tftrain.errors import did_you_mean, listed
 
 CALLBACK_PATHS = ("filepath", "filename", "log_dir", "backup_dir", "directory")
 _METRIC = re.compile(r"(?!val_)[A-Za-z_]\w*")
 _COLUMNS = ("epoch", "learning_rate", "seconds")  # of metrics.csv
+_GUESSES = 100  # the nearest of many names takes time
 Fault = tuple[Place, str, str]
 _KEYS_OF: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -56,6 +59,7 @@ def faults(data: Data | None, training: Training | None) -> Iterator[Fault]:
         yield from _names_in_npz(data)
         yield from _of_the_source(data)
         yield from _contradictions(data)
+        yield from _classes(data)
     if training:
         yield from _metrics(training)
         yield from _callback_paths(training)
@@ -200,14 +204,57 @@ def _default_monitor(spec: Spec) -> str | None:
     return "val_loss" if watches or spec.arguments.get("save_best_only") else None
 
 
+def _classes(data: Data) -> Iterator[Fault]:
+    """Labels that no row has, as far as they are known without reading any; labels named twice."""
+    known = _bundled_classes(data)
+    seen: set[str] = set()
+    for place, label in enumerate((data.classes or ())[:MAX_FAULTS]):
+        name, message = class_name(label), None
+        if name in seen:
+            message = f"class `{name}` named twice"
+        elif known and name not in known:
+            near = did_you_mean(name, known) or f"; the labels are {listed(known)}"
+            message = f"no row has the label `{name}`{near}"
+        seen.add(name)
+        if message:
+            yield ("data", "classes", place), "D006", message
+    if known and data.positive is not None and data.classes is None:
+        message = not_positive(class_name(data.positive), known)
+        if message:
+            yield ("data", "positive"), "D006", message
+
+
+def not_positive(name: str, labels: Sequence[str]) -> str | None:
+    """Why a label can't be the positive one of those that there are."""
+    if name not in labels:
+        near = did_you_mean(name, labels) or f"; the labels are {listed(labels)}"
+        return f"no row has the label `{name}`{near}"
+    others = [label for label in labels if label != name]
+    if len(others) > 1:
+        return (
+            f"expected one class besides `{name}`, got {listed(others)}; data.classes chooses two"
+        )
+    return None
+
+
+def _bundled_classes(data: Data) -> list[str] | None:
+    """The classes of a bundled set, [] where its labels are numbers; None for other sources."""
+    known = BUNDLED.get(data.source) if isinstance(data.source, str) else None
+    return None if known is None else sorted(known.classes or ())
+
+
 def _class_weight(data: Data, training: Training) -> Iterator[Fault]:
-    weights, classes = training.class_weight, data.classes
-    if weights is None or isinstance(weights, str) or classes is None:
+    weights, bundled = training.class_weight, _bundled_classes(data)
+    names = [class_name(label) for label in data.classes or bundled or ()]
+    if weights is None:
         return
-    names = [class_name(label) for label in classes]
-    for name in weights:
-        if name not in names:
-            near = did_you_mean(name, names) or f"; expected some of {listed(names)}"
+    if bundled == [] and not names and family(training.loss) == "numbers":
+        message = "the labels are numbers, not classes: leave it out"
+        yield ("training", "class_weight"), "D006", message
+    known = set(names)
+    for name in () if isinstance(weights, str) or not names else list(weights)[:MAX_FAULTS]:
+        if name not in known:
+            near = did_you_mean(name, names[:_GUESSES]) or f"; expected some of {listed(names)}"
             yield ("training", "class_weight", name), "C023", f"no class `{name}`{near}"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,11 +23,12 @@ _STAND_INS: dict[str, dict[str, Any]] = {
     "training": {"loss": "mse", "epochs": 1},
 }
 _ENTRIES = {
-    "layers": "Identity",
-    "metrics": "accuracy",
-    "weighted_metrics": "accuracy",
-    "callbacks": "TerminateOnNaN",
+    "layers": ("layer", "Identity"),
+    "metrics": ("metric", "accuracy"),
+    "weighted_metrics": ("metric", "accuracy"),
+    "callbacks": ("callback", "TerminateOnNaN"),
 }
+_SINGLE = ("loss", "optimizer")
 _Form = TypeVar("_Form", bound=BaseModel)
 
 
@@ -50,10 +52,7 @@ def load(
     root, problems = chain.root, [*chain.problems]
     unfilled = interpolate.fill(root)
     for one in overrides:
-        try:
-            override.apply(root, one)
-        except ConfigError as error:
-            problems += error.problems
+        resolve.collect(problems, partial(override.apply, root, one))
     _make_absolute(root)
     source = Source(chain.raw, root)
     values = {key: text.plain(node) for key, node in root.items.items()}
@@ -65,7 +64,8 @@ def load(
         config = None
     data, model = _alone(root, "data", Data), _alone(root, "model", Model)
     training = _alone(root, "training", Training)
-    found += [source.problem(*fault) for fault in checks.faults(data, training)]
+    if chain.whole:
+        found += [source.problem(*fault) for fault in checks.faults(data, training)]
     if data and data_files:
         found += [source.problem(*fault) for fault in checks.data_files(data)]
     found += resolve.faults(
@@ -74,9 +74,17 @@ def load(
         source,
     )
     problems += _without_echoes(found, unfilled, root)
+    if not chain.whole:
+        problems = [one for one in problems if not _may_be_mended(one)]
     if config is None or problems:
         raise ConfigError(_in_order(problems, chain.files, overrides))
     return config, source
+
+
+def _may_be_mended(problem: Problem) -> bool:
+    """Whether a base that can't be read may hold what is missed."""
+    of_override = problem.mark.source.startswith("override ")
+    return problem.code == "C011" or (of_override and problem.code != "C008")
 
 
 def _without_echoes(
@@ -114,8 +122,9 @@ def _objects(root: Mapping, name: str, form: type[_Form]) -> _Form | None:
     try:
         form.model_validate(known)
     except ValidationError as error:
-        for place in (detail["loc"] for detail in error.errors()):
-            _stand_in(known, name, place)
+        for detail in error.errors():
+            if not wording.echoes(detail):
+                _stand_in(known, name, detail["loc"])
     try:
         return form.model_validate(_STAND_INS[name] | known)
     except ValidationError:
@@ -123,13 +132,23 @@ def _objects(root: Mapping, name: str, form: type[_Form]) -> _Form | None:
 
 
 def _stand_in(values: dict[str, Any], section: str, place: tuple[int | str, ...]) -> None:
-    """Takes out the value at fault; in a list of Keras objects another takes its place."""
+    """Takes out the value at fault; in a list of Keras objects another takes its place.
+
+    Of an object with others beside it that one stays which is Keras's.
+    """
     key, entry = str(place[0]), place[1] if len(place) > 1 else None
     held = values.get(key)
     if isinstance(held, list) and isinstance(entry, int) and key in _ENTRIES and entry < len(held):
-        held[entry] = _ENTRIES[key]
+        kind, other = _ENTRIES[key]
+        held[entry] = _known_in(held[entry], kind) or other
+    elif key in _SINGLE and (inner := _known_in(held, key)):
+        values[key] = inner
     elif key not in _STAND_INS[section] or key in values:
         values.pop(key, None)
+
+
+def _known_in(value: Any, kind: str) -> dict[str, Any]:
+    return resolve.known_in(value, [kind]) if isinstance(value, dict) else {}
 
 
 def _stem(path: Path) -> str:

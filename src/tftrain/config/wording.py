@@ -44,7 +44,7 @@ _BOUNDS = {
 
 def problems(source: Source, error: ValidationError) -> list[Problem]:
     """What pydantic says of a config, but for what only follows from the rest."""
-    details = [detail for detail in error.errors() if not _echo(detail)]
+    details = [detail for detail in error.errors() if not echoes(detail)]
     return [_problem(source, detail) for detail in details[: text.MAX_FAULTS]]
 
 
@@ -53,8 +53,8 @@ def folder_of(mark: Mark) -> Path:
     return Path() if mark.line is None else Path(mark.source).parent
 
 
-def _echo(detail: ErrorDetails) -> bool:
-    """Pydantic calls a list too short whose items are wrong."""
+def echoes(detail: ErrorDetails) -> bool:
+    """Whether a fault only follows from others: a list whose items are wrong is called short."""
     return detail["type"] == "too_short" and len(detail["input"]) >= detail["ctx"]["min_length"]
 
 

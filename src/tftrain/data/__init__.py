@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tftrain.config import Arrays, Config, FixedScaling, Source, family
+from tftrain.config import Arrays, Config, FixedScaling, Source, family, headers
 from tftrain.data import arrays, labels, learn, scaling, sources, table, target
 from tftrain.data.facts import facts
 from tftrain.data.labels import Encoding, Labels
@@ -191,12 +191,9 @@ def _named_in(source: Source, path: tuple[str, ...]) -> Iterator[None]:
 
 def _labels(raw: Raw, config: Config) -> NDArray[Any]:
     if raw.labels is None:
+        message = headers.no_labels(raw.source, config.data)
         if raw.table is not None:
             message = f"no labels: expected a column called `{config.data.target}`"
-            raise DataError(Problem(Mark(raw.source), "D003", message))
-        message = f"no labels: expected an array called `{config.data.y}`"
-        if raw.source.endswith(".npy"):
-            message = "no labels: name their file too, as {x: X.npy, y: y.npy}"
         raise DataError(Problem(Mark(raw.source), "D003", message))
     return raw.labels
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tftrain.config import Config, Data, Family, Source, class_name, family
+from tftrain.config import Config, Data, Family, Source, class_name, family, not_positive
 from tftrain.errors import DataError, did_you_mean, listed
 
 _MOST_CLASSES = 12  # that a message names one by one
@@ -225,7 +224,10 @@ def _classes(
     """The classes' names in the order of their numbers."""
     present = [str(text) for text in np.unique(texts)]
     if data.positive is not None:
-        return _other_and(_text(data.positive), present, source)
+        name = _text(data.positive)
+        if fault := not_positive(name, present):
+            raise DataError(source.problem(("data", "positive"), "D006", fault))
+        return (*(other for other in present if other != name), name)
     if data.classes is None:
         if names is not None:
             return tuple(name for name in names if name in present)
@@ -239,21 +241,6 @@ def _classes(
         if name in wanted[:place]:
             raise DataError(source.problem(path, "D006", f"class `{name}` named twice"))
     return wanted
-
-
-def _other_and(positive: str, present: Sequence[str], source: Source) -> tuple[str, str]:
-    """The two classes, the one that is looked for last."""
-    path = ("data", "positive")
-    if positive not in present:
-        near = did_you_mean(positive, present) or f"; the labels are {listed(present)}"
-        raise DataError(source.problem(path, "D006", f"no row has the label `{positive}`{near}"))
-    others = [name for name in present if name != positive]
-    if len(others) != 1:
-        message = f"expected one class besides `{positive}`, got {listed(others) or 'none'}"
-        if others:
-            message += "; data.classes chooses two"
-        raise DataError(source.problem(path, "D006", message))
-    return others[0], positive
 
 
 def _check_loss(encoding: Encoding, loss: Family, source: Source) -> None:
