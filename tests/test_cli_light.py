@@ -17,7 +17,8 @@ BAD = ROOT / "tests" / "configs" / "bad"
 WATCHED = """
 import atexit, sys
 heavy = {"tensorflow", "keras", "jax", "torch"}
-if {"--help", "--version", "runs", "check", "cache"} & set(sys.argv):
+light = {"--help", "--version", "runs", "check", "cache"}
+if light & set(sys.argv) and "--data" not in sys.argv:
     heavy.add("numpy")
 atexit.register(lambda: print("imported", sorted(heavy & set(sys.modules)), file=sys.stderr))
 sys.argv[0] = "tftrain"

@@ -27,6 +27,8 @@ BASE = {
 }
 ROWS = "data: {source: rows.npz}\n"
 BUILT = ("K004", "K005", "K006")  # what only Keras knows
+FOUND = tuple(code for code in EXAMPLES if code.startswith("D02"))  # what only `check` looks for
+TABLE = "data: {source: rows.csv, target: label"
 CHECKED = ("K009", "K010")  # what only `check` tells
 # Commands on runs and on files in other encodings: what they show, other tests show at length.
 NOT_RUN = ("C005", "K008", "D008", "D009", "R001", "R002", "R003")
@@ -140,7 +142,9 @@ def test_what_the_table_shows_is_told_under_its_code(code, side, content):
 
 
 @pytest.mark.usefixtures("folder")
-@pytest.mark.parametrize(("code", "side", "content"), cases("yaml", "python", beginning="D"))
+@pytest.mark.parametrize(
+    ("code", "side", "content"), cases("yaml", "python", beginning="D", besides=FOUND)
+)
 def test_an_example_of_data_is_told_under_its_code(code, side, content):
     from tftrain import data
 
@@ -148,6 +152,20 @@ def test_an_example_of_data_is_told_under_its_code(code, side, content):
         exec(content, {})  # noqa: S102 - our own page's code, which writes rows.npz
         content = ROWS
     assert told(lambda: data.load(*config.load(whole(content)))) == expected(code, side)
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize(
+    ("code", "side", "content"),
+    [case for case in cases("python", beginning="D") if case.values[0] in FOUND],
+)
+def test_what_rows_are_found_to_be_is_told_under_its_code(code, side, content):
+    exec(content, {})  # noqa: S102 - our own page's code, which writes rows.csv, perhaps test.csv
+    other = ", split: {train: 0.8, validation: 0.2, test: test.csv}"
+    section = TABLE + other * Path("test.csv").exists() + "}\n"
+    report = check.check(whole(section), data=True)
+    assert {one.code for one in report.problems if one.code[0] == "D"} == expected(code, side)
+    assert not report.has("error")
 
 
 @pytest.mark.usefixtures("folder", "tensorflow")

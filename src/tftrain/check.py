@@ -20,7 +20,8 @@ from tftrain.config.shapes import Row, trace
 from tftrain.errors import ConfigError, DataError, Problem, Severity
 
 if TYPE_CHECKING:
-    from tftrain.data import Splits
+    from tftrain.data import Look, Splits
+    from tftrain.data.profile import Profile
 
 
 _SMALL_BYTES = 16 * 1024 * 1024
@@ -36,6 +37,7 @@ class Report:
         config: the values in force, None where it can't be loaded.
         source: where each was written, likewise.
         asked: why Keras was asked, where nobody wanted that; or empty.
+        data: what there is to say of the rows, None where they weren't read for that.
     """
 
     problems: tuple[Problem, ...]
@@ -43,6 +45,7 @@ class Report:
     config: Config | None = None
     source: Source | None = None
     asked: str = ""
+    data: Profile | None = None
 
     def has(self, severity: str) -> bool:
         """Whether there is a problem of a severity."""
@@ -54,10 +57,15 @@ class Report:
         return f"{counted}; Keras was asked, as {self.asked}" if self.asked else counted
 
     def lines(self, *, excerpts: bool) -> list[str]:
-        """The problems as lines, with what stands there if wanted, and the network's table."""
+        """The problems, with what stands there if wanted; the data; the network's table."""
         rows = [(row.layer.name, row.shape, row.parameters) for row in self.table]
         shown = [findings.network_table(rows)] if rows else []
-        return [*findings.text(self.problems, excerpts=excerpts), *shown]
+        problems = findings.text(self.problems, excerpts=excerpts)
+        if self.data is None:
+            return [*problems, *shown]
+        from tftrain import overview
+
+        return [*problems, *overview.lines(self.data), *shown]
 
     def annotations(self) -> list[str]:
         """The problems as annotations on the lines of a pull request."""
@@ -72,8 +80,9 @@ class Report:
         return [config.resolved(self.config)]
 
     def plain(self, *, show: bool = False, origins: bool = False) -> dict[str, Any]:
-        """Problems and table for JSON; the values in force and where each came from if wanted."""
+        """Problems, data, table for JSON; the values in force and their origins if wanted."""
         plain: dict[str, Any] = {
+            "data": None if self.data is None else self.data.plain(),
             "problems": [findings.plain(problem) for problem in self.problems],
             "layers": [
                 {
@@ -115,14 +124,17 @@ def check(
     if loaded is None:
         return Report(tuple(problems))
     settings, source = loaded
+    seen: list[Profile] = []
     readable = wanted or (build is None and not problems and _small(settings))
-    splits = _splits(settings, source, problems) if readable else None
+    look = _look(settings, seen) if data else None
+    splits = _splits(settings, source, problems, look) if readable else None
+    problems += [problem for one in seen for problem in one.problems(source)]
     facts = _facts(settings, source, splits, problems)
     table = _network(settings, source, facts, problems)
     unknown = _unknown(table, problems)
     asked = ""
     if unknown and build is None and facts.inputs is not None:
-        splits = splits or _splits(settings, source, problems)
+        splits = splits or _splits(settings, source, problems, None)
         asked = f"no rule knows all of `{unknown.layer.name}`" if splits else ""
     if splits and (asked or (build and not _too_large(problems))):
         table = _built(settings, source, splits, table, problems)
@@ -130,7 +142,8 @@ def check(
         layer = None if facts.inputs is None else unknown
         problems.append(_unasked(source, layer, "warning" if build is False else "hint"))
     in_order = sorted(problems, key=partial(_place, str(path)))
-    return Report(tuple(dict.fromkeys(in_order)), tuple(table), settings, source, asked)
+    told = tuple(dict.fromkeys(in_order))
+    return Report(told, tuple(table), settings, source, asked, seen[0] if seen else None)
 
 
 def _loaded(
@@ -138,8 +151,8 @@ def _loaded(
 ) -> tuple[Config, Source] | None:
     """The config; that a file isn't here is a warning where rows aren't wanted.
 
-    It may well be where the training will be, and is no reason to pass over the network. A name that
-    doesn't say what kind of data it is of is an error all the same.
+    It may well be where the training will be, and is no reason to pass over the network. A name
+    that doesn't say what kind of data it is of is an error all the same.
     """
     loaded: tuple[Config, Source] | None = config.collect(
         problems, partial(config.load, path, overrides, data_files=True)
@@ -183,6 +196,13 @@ def _unasked(source: Source, layer: Row | None, severity: Severity) -> Problem:
     return replace(problem, severity=severity)
 
 
+def _look(settings: Config, seen: list[Profile]) -> Look:
+    """What makes a profile of the rows once they are read."""
+    from tftrain.data.profile import profile
+
+    return lambda raws, splits: seen.append(profile(raws, splits, settings))
+
+
 def _place(path: str, problem: Problem) -> tuple[int, str, int, int]:
     """The file first, then those that it extends, then overrides."""
     mark = problem.mark
@@ -206,11 +226,13 @@ def explain(code: str) -> str:
     return pages.page(code, lints)
 
 
-def _splits(settings: Config, source: Source, problems: list[Problem]) -> Splits | None:
+def _splits(
+    settings: Config, source: Source, problems: list[Problem], look: Look | None
+) -> Splits | None:
     from tftrain import data
 
     try:
-        return data.load(settings, source)
+        return data.load(settings, source, look)
     except DataError as error:
         problems += error.problems
         return None

@@ -194,11 +194,29 @@ def init(
     path: Annotated[
         str, typer.Argument(metavar="[PATH]", help="The file to write, or a folder.")
     ] = ".",
+    *,
+    source: Annotated[
+        str | None,
+        typer.Option("--from", metavar="DATA", help="A table: write a config for it to PATH."),
+    ] = None,
+    target: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="With --from: what to predict; else it is guessed."),
+    ] = None,
 ) -> None:
-    """List the templates, or write one as a config of your own."""
+    """List the templates, or write one, or a config for a table, as a config of your own."""
     from tftrain import templates, terminal
 
-    if template is None:
+    if source is not None:
+        from tftrain.draft import draft
+
+        if path != ".":
+            raise typer.BadParameter("with --from: one path, no template", param_hint="'PATH'")
+        written, aim = draft(source, target, "." if template is None else template)
+        _print(aim.said(), written)
+    elif target is not None:
+        raise typer.BadParameter("needs --from", param_hint="'--target'")
+    elif template is None:
         known = [[name, purpose] for name, purpose in templates.templates()]
         _print(terminal.table(["template", "what it shows"], known, right=False))
     else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -32,6 +32,7 @@ __all__ = [
     "Encoding",
     "Form",
     "Fresh",
+    "Look",
     "Note",
     "Part",
     "Preparation",
@@ -48,29 +49,36 @@ SMOKE_ROWS = 256
 _HASHED_BYTES = 256 * 1024 * 1024
 
 
-def load(config: Config, source: Source) -> Splits:
+Look = Callable[[Mapping[str, Raw], Splits], None]
+
+
+def load(config: Config, source: Source, look: Look | None = None) -> Splits:
     """All the rows of a job.
 
     Args:
         config: names the source and says how to split, label and prepare it.
         source: for the place of a fault.
+        look: gets to see the rows of each file as they came, by its key, and all their parts.
 
     Raises:
         DataError: when rows are missing, unreadable, not numbers, or not what the loss can take.
         StorageError: when there is no room for a large table's prepared rows.
     """
     wanted = cache.key(config)
-    if (kept := cache.find(wanted)) is not None:
+    if look is None and (kept := cache.find(wanted)) is not None:
         return kept
     with cache.Room() as room:
-        splits = _load(config, source, room)
+        splits = _load(config, source, room, look)
         return room.keep(splits, wanted, str(config.data.source))
 
 
-def _load(config: Config, source: Source, room: cache.Room) -> Splits:
+def _load(config: Config, source: Source, room: cache.Room, look: Look | None) -> Splits:
     raws = _read(config, source)
     try:
-        return _joined(config, source, dict(raws), room)
+        splits = _joined(config, source, dict(raws), room)
+        if look is not None:
+            look(raws, splits)
+        return splits
     finally:
         for raw in raws.values():
             if raw.table is not None:
