@@ -9,7 +9,7 @@ import pytest
 
 from tftrain.config import Config, Source
 from tftrain.config.text import plain, read
-from tftrain.data import Form, Scaling
+from tftrain.data import Form
 from tftrain.errors import ConfigError
 
 pytestmark = pytest.mark.usefixtures("tensorflow")
@@ -69,6 +69,39 @@ def test_a_layer_that_does_not_fit_is_told_with_keras_reason():
     )
     assert line.startswith("test.yaml:5:7: error[K005]: doesn't fit rows of shape (3,): ")
     assert "expected min_ndim=4, found ndim=2" in line
+
+
+ON_THE_WAY = [
+    ("Wrapper: {layer: Flatten}", "4:7", "no defined output shape"),
+    ("RandomCrop: {height: 2, width: 2}", "6:7", "can't compute rows of shape (16,): "),
+    ("Dropout: {rate: 0.5, noise_shape: [2, 2]}", "4:7", "compute rows of shape (4, 4, 1): "),
+]
+
+
+@pytest.mark.parametrize(("layer", "place", "message"), ON_THE_WAY)
+def test_what_keras_only_finds_on_rows_is_told_as_well(layer, place, message):
+    (line,) = told(
+        Form((4, 4, 1), (), None),
+        f"""
+        model:
+          layers:
+            - {layer}
+            - Flatten
+            - Dense: {{units: 1}}
+        training: {{loss: mse}}
+        """,
+    )
+    assert line.startswith(f"test.yaml:{place}: error[K005]: ")
+    assert message in line
+
+
+def test_trying_a_network_leaves_no_traces():
+    layers = ["BatchNormalization", {"Dropout": {"rate": 0.5, "seed": 3}}, dense(1)]
+    network, _ = build(NUMBER, layers, "mse")
+    moving_mean, moving_variance = network.layers[0].weights[2:]
+    assert not moving_mean.numpy().any()
+    assert (moving_variance.numpy() == 1).all()
+    assert network.layers[1].seed_generator.state.numpy().tolist() == [3, 0]
 
 
 def test_everything_that_keras_refuses_is_told_at_once():
@@ -291,39 +324,6 @@ def test_a_metric_is_logged_under_the_name_it_was_asked_by():
     names = [metric.name for metric in network.metrics[1].metrics]
     assert names == config.training.log_names()[1:]
     assert names == ["mse", "mean_absolute_error", "mine", "mean_squared_error"]
-
-
-@pytest.mark.parametrize(
-    ("loss", "form", "units", "function"),
-    [
-        ({"BinaryCrossentropy": LOGITS}, BINARY, 1, "sigmoid"),
-        ({"SparseCategoricalCrossentropy": LOGITS}, SPARSE, 3, "softmax"),
-        ("MeanSquaredError", NUMBER, 1, "linear"),
-    ],
-)
-def test_the_network_for_others_takes_raw_rows_and_gives_no_logits(loss, form, units, function):
-    from tftrain import model
-    from tftrain.backend import keras
-
-    network, config = build(form, [dense(units)], loss)
-    rows = np.random.default_rng(0).normal(3, 2, size=(50, 4)).astype(np.float32)
-    mean, variance = rows.mean(axis=0), rows.var(axis=0)
-    scaling = Scaling("standardize", mean, variance)
-    others = model.exportable(network, config, scaling)
-    expected = getattr(keras.activations, function)(network(scaling.apply(rows)))
-    np.testing.assert_allclose(others(rows), expected, rtol=0, atol=1e-6)
-
-
-def test_the_network_for_others_can_be_loaded_with_any_activation(tmp_path):
-    from tftrain import model
-    from tftrain.backend import keras
-
-    layers = [dense(3, {"celu": {"alpha": 0.5}}), dense(2, {"LeakyReLU": {}}), dense(1)]
-    network, config = build(NUMBER, layers, "mse")
-    path = tmp_path / "model.keras"
-    model.exportable(network, config, Scaling()).save(path)
-    rows = np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32)
-    np.testing.assert_array_equal(keras.models.load_model(path)(rows), network(rows))
 
 
 MONITORS = """

@@ -94,13 +94,14 @@ def test_labels_in_order_and_in_a_column_are_shuffled_and_stratified(real_data, 
 
 
 def test_predictions_of_real_rows_are_their_labels(real_data, fit, tmp_path):
-    from tftrain import evaluate
+    from tftrain import predict, recorded
 
     folder = real_data / "digits20_01"
     source = {"x": str(folder / "X.npy"), "y": str(folder / "y.npy")}
     run = fit({"source": source, "classes": [1, 0]}, [sigmoid(1)])
     output = tmp_path / "out.npz"
-    rows = evaluate.predict(evaluate.load(run.folder, run.summary), source["x"], output)
+    asked = recorded.read(run.folder, run.summary)
+    rows = predict.predict(asked, source["x"], str(output)).rows
     with np.load(output) as predicted, (folder / "y.npy").open("rb") as file:
         labels = np.load(file)[:, 0]
         assert rows == len(labels) == 1000

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tftrain.data import text
 from tftrain.data.text import from_plain, learn
 
-often = settings(max_examples=60, derandomize=True, deadline=None)
+often = settings(max_examples=30, derandomize=True, deadline=None)
 
 MODES = ("tokens", "multi_hot", "count", "tf_idf")
 every_mode = pytest.mark.parametrize("mode", MODES)
@@ -203,10 +203,12 @@ def test_of_very_many_terms_the_rare_ones_are_forgotten(monkeypatch):
     rows = [f"often{row % 5} once{row} twice{row // 2}" for row in range(20_000)]
     exact = known(rows, "tf_idf", 1, max_tokens=6)
     monkeypatch.setattr(text, "_MOST_COUNTED", 1_000)
-    census = text._Census(1_000, by_row=True)  # noqa: SLF001 - how much it holds is not to be seen
+    census = text._Census(1_000)  # noqa: SLF001 - how much it holds is not to be seen
     for start in range(0, len(rows), 100):
         census.add([row.encode().split() for row in rows[start : start + 100]])
-        assert len(census.rows) == len(census.everywhere) <= 1_000
+        assert len(census._places) <= 1_000  # noqa: SLF001
+    census.add([[str(row).encode() * 1_000] for row in range(1_000, 1_200)])
+    assert max(map(len, census._places)) < 20  # noqa: SLF001
     forgetful = known(rows, "tf_idf", 1, max_tokens=6)
     assert forgetful.plain() == exact.plain()
     assert set(exact.vocabulary) == {f"often{which}" for which in range(5)}
@@ -214,7 +216,10 @@ def test_of_very_many_terms_the_rare_ones_are_forgotten(monkeypatch):
 
 @pytest.mark.slow
 def test_real_reviews_reach_the_baseline(real_data):
-    """TF-IDF and logistic regression on the given split: 0.791; the larger class alone: 0.658."""
+    """TF-IDF and logistic regression on the given split: 0.791; the larger class alone: 0.658.
+
+    The baseline knows nothing of unknown words; here they are most of a row's length.
+    """
     from sklearn.linear_model import LogisticRegression
     from sklearn.preprocessing import normalize
 
@@ -223,9 +228,8 @@ def test_real_reviews_reach_the_baseline(real_data):
         with (real_data / "fine_foods_reviews" / f"{name}.csv").open(newline="") as file:
             read = list(csv.DictReader(file))
         parts[name] = [row["review"] for row in read], [row["score"] for row in read]
-    (train, train_scores), (test, test_scores) = parts["train"], parts["test"]
-    vectorizer = learn([train], mode="tf_idf", max_tokens=5_000, length=None, ngrams=2)
-    model = LogisticRegression(max_iter=1_000).fit(
-        normalize(filled(vectorizer, train)), train_scores
-    )
-    assert model.score(normalize(filled(vectorizer, test)), test_scores) >= 0.79
+    train, test = parts["train"], parts["test"]
+    vectorizer = learn([train[0]], mode="tf_idf", max_tokens=5_000, length=None, ngrams=2)
+    inputs, others = (normalize(filled(vectorizer, part[0])[:, 1:]) for part in (train, test))
+    model = LogisticRegression(C=10).fit(inputs, train[1])
+    assert model.score(others, test[1]) >= 0.79

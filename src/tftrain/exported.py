@@ -5,6 +5,7 @@ It needs nothing of tftrain: Keras's own layers and operations hold all that was
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from typing import Any
 
@@ -27,28 +28,35 @@ def exportable(network: Any, config: Config, preparation: Preparation) -> Any:
         preparation: becomes layers before and behind it.
 
     Returns:
-        A `keras.Sequential`, or for tables a `keras.Model` that takes a dictionary of columns,
-        (rows, 1) each: texts for categories, 32-bit numbers otherwise, dates as days since 1970.
-        It shares the network's layers, and needs nothing of tftrain but for an activation with
-        arguments that Keras itself can't save.
+        A `keras.Model`. For tables it takes a dictionary of columns, (rows, 1) each: texts for
+        categories and texts, 32-bit numbers otherwise, dates as days since 1970; for images any
+        size. It shares the network's layers, and needs nothing of tftrain but for an activation
+        with arguments that Keras itself can't save.
     """
-    behind = _behind(network, config, preparation.target)
-    if preparation.columns is None:
-        before = _scaling(preparation.scaling)
-        shape = network.input_shape[1:]
+    if preparation.columns is not None:
+        inputs, out = _columns(preparation.columns)
+        layers = []
+    else:
+        shape, layers = network.input_shape[1:], _scaling(preparation.scaling)
         if preparation.pixels is not None:
             height, width, channels = preparation.pixels
-            before = [keras.layers.Resizing(height, width, antialias=True), *before]
             shape = (None, None, channels)
-        layers = [keras.Input(shape), *before, *network.layers, *behind]
-        return keras.Sequential(layers, name=config.name)
-    inputs, features = _columns(preparation.columns)
-    out = features
-    for layer in [*network.layers, *behind]:
-        out = layer(out)
+            layers = [keras.layers.Resizing(height, width, antialias=True), *layers]
+        inputs = out = keras.Input(shape)
+    for layer in [*layers, *network.layers, *_behind(network, config, preparation.target)]:
+        out = layer(out, training=False) if _at_random(layer) else layer(out)
     with warnings.catch_warnings():  # of a name that Keras doesn't allow for an input
         warnings.simplefilter("ignore", UserWarning)
         return keras.Model(inputs, out, name=config.name)
+
+
+def _at_random(layer: Any) -> bool:
+    """Whether a layer changes its inputs at random unless it is told that this is no training.
+
+    Keras's augmentation does: `model(inputs)` would augment, and only `model.predict` would not.
+    """
+    training = inspect.signature(layer.call).parameters.get("training")
+    return training is not None and training.default is True
 
 
 def _behind(network: Any, config: Config, target: TargetScaling | None) -> list[Any]:
@@ -133,5 +141,7 @@ def _category(column: Category, given: Any) -> Any:
 
 
 def _text(column: Text, given: Any) -> Any:
+    """Its shape is said again: of texts (rows, 1) Keras 3.15 takes it to be (rows, 1, words)."""
     vectorized = keras.layers.TextVectorization(**column.vectorizer.arguments())(given)
-    return keras.ops.cast(vectorized, "float32")
+    shaped = keras.ops.reshape(vectorized, (-1, column.width))
+    return keras.ops.cast(shaped, "float32")

@@ -135,14 +135,15 @@ def claim(runs_dir: Path, name: str) -> Run:
             return Run(folder)
 
 
-def require_output(path: Path, source: Path, suffixes: Collection[str]) -> None:
+def require_output(path: Path, sources: Collection[str], suffixes: Collection[str]) -> None:
     """Sees that predictions can go where the user asks, over neither their rows nor a run's files.
 
     Raises:
         RunError: when they can't.
     """
     files.require_writable(path, suffixes)
-    if os.path.exists(path) and os.path.exists(source) and path.samefile(source):  # noqa: PTH110
+    there = os.path.exists(path)  # noqa: PTH110 - which never raises, whatever the name
+    if there and any(os.path.exists(one) and path.samefile(one) for one in sources):  # noqa: PTH110
         raise RunError(Problem(Mark(str(path)), "R003", "holds the rows to predict: take another"))
     if path.name in FILES and os.path.exists(path.with_name(SUMMARY)):  # noqa: PTH110
         raise RunError(Problem(Mark(str(path)), "R003", "is a file of a run: take another name"))

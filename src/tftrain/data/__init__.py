@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tftrain.config import Arrays, Config, FixedScaling, Source, family
-from tftrain.data import arrays, labels, learn, scaling, sources, table, target
+from tftrain.config import Arrays, Config, FixedScaling, Source, family, headers, kind_of
+from tftrain.data import arrays, cache, labels, learn, scaling, sources, table, target
+from tftrain.data.cache import table_bytes
 from tftrain.data.facts import facts
+from tftrain.data.fresh import Fresh, Note, examine
 from tftrain.data.labels import Encoding, Labels
 from tftrain.data.preparation import Preparation
 from tftrain.data.preparation import from_arrays as preparation_of
@@ -21,6 +23,7 @@ from tftrain.data.raw import Raw
 from tftrain.data.scaling import Scaling
 from tftrain.data.split import split, split_groups, split_in_order
 from tftrain.data.splits import Form, Part, Splits, gather
+from tftrain.data.tabular import MisnamedError
 from tftrain.data.target import TargetScaling
 from tftrain.errors import DataError, Mark, Problem, listed
 
@@ -28,41 +31,72 @@ __all__ = [
     "SMOKE_ROWS",
     "Encoding",
     "Form",
+    "Fresh",
+    "Look",
+    "Note",
     "Part",
     "Preparation",
     "Splits",
-    "blocks",
     "facts",
     "load",
     "load_part",
     "preparation_of",
+    "table_bytes",
+    "unlabelled",
 ]
 
 SMOKE_ROWS = 256
 _HASHED_BYTES = 256 * 1024 * 1024
 
 
-def load(config: Config, source: Source) -> Splits:
+Look = Callable[[Mapping[str, Raw], Splits], None]
+
+
+def load(config: Config, source: Source, look: Look | None = None) -> Splits:
     """All the rows of a job.
 
     Args:
         config: names the source and says how to split, label and prepare it.
         source: for the place of a fault.
+        look: gets to see the rows of each file as they came, by its key, and all their parts.
 
     Raises:
         DataError: when rows are missing, unreadable, not numbers, or not what the loss can take.
+        StorageError: when there is no room for a large table's prepared rows.
     """
+    wanted = cache.key(config)
+    if look is None and (kept := cache.find(wanted)) is not None:
+        return kept
+    with cache.Room() as room:
+        splits = _load(config, source, room, look)
+        return room.keep(splits, wanted, str(config.data.source))
+
+
+def _load(config: Config, source: Source, room: cache.Room, look: Look | None) -> Splits:
     raws = _read(config, source)
+    try:
+        splits = _joined(config, source, dict(raws), room)
+        if look is not None:
+            look(raws, splits)
+        return splits
+    finally:
+        for raw in raws.values():
+            if raw.table is not None:
+                raw.table.close()
+
+
+def _joined(config: Config, source: Source, raws: dict[str, Raw], room: cache.Room) -> Splits:
+    """The rows of all files, split and prepared."""
     raw = raws.pop("source")
     labelled = labels.learn(_labels(raw, config), raw.names, config, source)
     rows = _split_rows(config, raw, labelled, source, raws)
     preparation = _learn(config, raw, labelled, rows["train"], source)
-    raw = _prepared(raw, preparation)
+    raw = _prepared(raw, preparation, room)
     labelled = _scaled(labelled, preparation)
     parts = {name: _part(raw, labelled, chosen, preparation) for name, chosen in rows.items()}
     for name, other in raws.items():
         with _named_in(source, ("data", "split", name)):
-            parts[name] = _other_part(config, other, labelled.encoding, preparation)
+            parts[name] = _other_part(config, other, labelled.encoding, preparation, room)
             _same_shape(parts["train"], parts[name], other)
     weights = labels.class_weights(_of(labelled, rows["train"]), config, source)
     train = parts["train"]
@@ -91,22 +125,83 @@ def load_part(
     Raises:
         DataError: as `load`, and for labels that the training rows don't have.
     """
-    raw = _other(config, file, preparation, labelled=True)
-    return _other_part(config, raw, encoding, preparation)
+    named = (config.data.target, config.data.sample_weight)
+    raw = _other(config, file, preparation, also=[name for name in named if name is not None])
+    with cache.Room() as room:
+        return _other_part(config, raw, encoding, preparation, room)
 
 
-def _other(config: Config, file: str | Arrays, preparation: Preparation, *, labelled: bool) -> Raw:
-    types = preparation.columns.types if preparation.columns else None
+def unlabelled(
+    config: Config, file: str, preparation: Preparation, keep: Sequence[str] = ()
+) -> Fresh:
+    """The rows of another file without regard to labels, for prediction.
+
+    Args:
+        config: of the run.
+        file: of the same kind as the source.
+        preparation: what its rows go through.
+        keep: columns that are copied beside the predictions.
+
+    Raises:
+        DataError: as `load`, and for columns that aren't there.
+    """
+    raw = _other(config, file, preparation, keep=keep, labelled=False)
+    if keep and raw.table is None:
+        message = f"no columns: `{keep[0]}` can only be kept of a table"
+        raise DataError(Problem(Mark(file), "D003", message))
+    return examine(raw, preparation, config.data, keep)
+
+
+def _other(
+    config: Config,
+    file: str | Arrays,
+    preparation: Preparation,
+    *,
+    also: Sequence[str] = (),
+    keep: Sequence[str] = (),
+    labelled: bool = True,
+) -> Raw:
+    """Another source than the one that was learnt from; it isn't split."""
+    _same_kind(config, file)
+    section, types, wanted = config.data, None, None
+    if preparation.columns is not None:
+        section = section.model_copy(update={"time": None, "group": None})
+        types = preparation.columns.types
+        wanted = table.Wanted([*preparation.columns.names(), *also], keep)
     return sources.other(
-        file, config.data, types=types, pixels=preparation.pixels, labelled=labelled
+        file,
+        section,
+        types=types,
+        wanted=wanted,
+        pixels=preparation.pixels,
+        labelled=labelled,
     )
 
 
-def _other_part(config: Config, raw: Raw, encoding: Encoding, preparation: Preparation) -> Part:
+def _same_kind(config: Config, file: str | Arrays) -> None:
+    """Sees that rows of a table aren't taken for rows of arrays, which may be as many numbers."""
+    source = config.data.source
+    trained, given = (
+        "arrays" if kind_of(one) == "bundled" else kind_of(one) for one in (source, file)
+    )
+    pictures = any(column.kind == "image" for column in config.data.columns.values())
+    if given != trained and not (given == "images" and pictures):
+        words = {
+            "table": "a table",
+            "arrays": "an .npz or .npy file",
+            "images": "a folder of images",
+        }
+        message = f"expected {words[trained]}, as this network was trained on, got {words[given]}"
+        raise DataError(Problem(Mark(file if isinstance(file, str) else file.x), "D004", message))
+
+
+def _other_part(
+    config: Config, raw: Raw, encoding: Encoding, preparation: Preparation, room: cache.Room
+) -> Part:
     mark = Mark(raw.source)
     written = _labels(raw, config)
     flat = written.reshape(-1) if written.shape[1:] == (1,) else written
-    raw = _prepared(raw, preparation)
+    raw = _prepared(raw, preparation, room)
     if encoding.classes is None or flat.ndim > 1:
         if flat.dtype.kind in "US" or raw.names is not None:
             message = f"y: expected numbers, as the training rows have, got {flat.dtype}"
@@ -126,23 +221,6 @@ def _other_part(config: Config, raw: Raw, encoding: Encoding, preparation: Prepa
     if not len(labelled.rows):
         raise DataError(Problem(mark, "D007", f"no row is of {listed(encoding.classes)}"))
     return _part(raw, labelled, np.arange(len(labelled.rows)), preparation)
-
-
-def blocks(config: Config, file: str, preparation: Preparation) -> Iterator[Part]:
-    """The rows of a file without regard to labels, for prediction, a part at a time."""
-    raw = _other(config, file, preparation, labelled=False)
-    if raw.table is None or preparation.columns is None:
-        yield _unlabelled(raw, preparation)
-        return
-    table.require_columns(raw.table, preparation.columns.names())
-    for block in preparation.columns.blocks(raw.table):
-        yield _unlabelled(replace(raw, inputs=block), preparation)
-
-
-def _unlabelled(raw: Raw, preparation: Preparation) -> Part:
-    rows = np.arange(len(raw.inputs))
-    labels_ = np.zeros(len(rows), np.float32)
-    return Part(raw.inputs, labels_, None, rows, preparation.scaling, raw.numbers)
 
 
 def _read(config: Config, source: Source) -> dict[str, Raw]:
@@ -174,21 +252,23 @@ def _named_in(source: Source, path: tuple[str, ...]) -> Iterator[None]:
     """Faults of a file, told at the place of the config that names the file."""
     try:
         yield
+    except MisnamedError:
+        raise
     except DataError as error:
-        raise DataError(
-            source.problem(path, problem.code, f"{problem.mark}: {problem.message}")
-            for problem in error.problems
-        ) from None
+        raise DataError(_placed(problem, source, path) for problem in error.problems) from None
+
+
+def _placed(problem: Problem, source: Source, path: tuple[str, ...]) -> Problem:
+    if problem.mark.source == table.QUERY:
+        return source.problem(("data", "query"), problem.code, problem.message)
+    return source.problem(path, problem.code, f"{problem.mark}: {problem.message}")
 
 
 def _labels(raw: Raw, config: Config) -> NDArray[Any]:
     if raw.labels is None:
+        message = headers.no_labels(raw.source, config.data)
         if raw.table is not None:
             message = f"no labels: expected a column called `{config.data.target}`"
-            raise DataError(Problem(Mark(raw.source), "D003", message))
-        message = f"no labels: expected an array called `{config.data.y}`"
-        if raw.source.endswith(".npy"):
-            message = "no labels: name their file too, as {x: X.npy, y: y.npy}"
         raise DataError(Problem(Mark(raw.source), "D003", message))
     return raw.labels
 
@@ -226,11 +306,13 @@ def _lacking(labelled: Labels, chosen: NDArray[np.int64], name: str) -> str | No
     """What a part has none of."""
     if not len(chosen):
         return f"no rows for the {name} split: the source has {len(labelled.rows)}"
-    missing = np.setdiff1d(labelled.groups, labelled.groups[chosen])
+    every = np.bincount(labelled.groups)
+    here = np.bincount(labelled.groups[chosen], minlength=len(every))
+    missing = np.flatnonzero((every > 0) & (here == 0))
     if not len(missing):
         return None
     classes = labelled.encoding.classes or ("",)
-    rows = int((labelled.groups == missing[0]).sum())
+    rows = int(every[missing[0]])
     return f"no row of class `{classes[missing[0]]}` for the {name} split: the source has {rows}"
 
 
@@ -266,13 +348,13 @@ def _scaled(labelled: Labels, preparation: Preparation) -> Labels:
     return replace(labelled, values=preparation.target.apply(labelled.values))
 
 
-def _prepared(raw: Raw, preparation: Preparation) -> Raw:
+def _prepared(raw: Raw, preparation: Preparation, room: cache.Room) -> Raw:
     """The rows with a table's columns made into numbers."""
     if raw.table is None or preparation.columns is None:
         return raw
-    table.require_columns(raw.table, preparation.columns.names())
-    matrix = np.empty((raw.table.rows, preparation.columns.width), np.float32)
-    preparation.columns.fill(raw.table, matrix)
+    columns = preparation.columns
+    table.require_columns(raw.table, columns.names())
+    matrix = room.matrix(raw.table.rows, columns.width, columns.blocks(raw.table))
     return replace(raw, inputs=matrix)
 
 

@@ -36,9 +36,10 @@ def windows(table: Table, data: Data, series: Series, *, labelled: bool = True) 
         needed = len(values) - count + 1
         message = f"{len(values)} values: a window and what comes after it take {needed}"
         raise DataError(Problem(Mark(table.source), "D007", message))
+    # a view: windows that overlap take no memory until they are gathered
     seen = np.lib.stride_tricks.sliding_window_view(values.astype(np.float32), series.lags)
     return Raw(
-        inputs=np.ascontiguousarray(seen[:count]),
+        inputs=seen[:count],
         labels=values[ahead : ahead + count] if labelled else None,
         weights=None,
         names=None,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from tftrain.config import Arrays, Data, Source, kind_of
 from tftrain.data import arrays, series, table, tabular
 from tftrain.data.raw import Raw
-from tftrain.data.table import Table, Type, quoted
+from tftrain.data.table import Table, Type, Wanted, quoted
 
 if TYPE_CHECKING:
     from tftrain.data.images import Form
@@ -56,6 +56,7 @@ def other(
     data: Data,
     *,
     types: Mapping[str, Type] | None = None,
+    wanted: Wanted | None = None,
     pixels: Pixels | None = None,
     labelled: bool = True,
 ) -> Raw:
@@ -65,6 +66,7 @@ def other(
         file: its name.
         data: the config's section.
         types: of a table's columns, as they were in the first source.
+        wanted: the columns of a table that are read.
         pixels: of images, as in the first source.
         labelled: whether labels and weights are wanted too.
     """
@@ -72,7 +74,7 @@ def other(
         return arrays.read(file, data, labelled=labelled)
     if kind_of(file) == "images":
         return _pictures(file, data, pixels, labelled=labelled)
-    return _of_table(table.read(file, data, types), data, pixels, labelled=labelled)
+    return _of_table(table.read(file, data, types, wanted), data, pixels, labelled=labelled)
 
 
 def _of_table(opened: Table, data: Data, pixels: Pixels | None, *, labelled: bool) -> Raw:
@@ -87,7 +89,8 @@ def _listed(raw: Raw, opened: Table, column: str, data: Data, pixels: Pixels | N
     """The images that a column of a table names, by their paths from the table's folder."""
     from tftrain.data import images
 
-    names = opened.arrays({"n": f"coalesce({quoted(column)}, '')"})["n"]
+    tabular.require_all(opened, column)
+    names = opened.arrays({"n": quoted(column)})["n"]
     paths = [str(Path(opened.source).parent / name) for name in names]
     form = _form(paths, data, pixels)
     made = images.decode(paths, form, skip_broken=data.on_error == "skip")

@@ -1,37 +1,51 @@
 """A table's files in, a table of typed columns in duckdb out; every fault with its line.
 
-Columns are of five types: DOUBLE, BOOLEAN, VARCHAR, DATE and TIMESTAMP. What a cell may be is
-decided once, for all rows: a text among numbers is a fault and makes no column of texts.
+Columns are of five types: DOUBLE, BOOLEAN, VARCHAR, DATE and TIMESTAMP.
 """
 
 from __future__ import annotations
 
-import csv
-import gzip
-import re
+import secrets
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tftrain import files
 from tftrain.config import SUFFIXES, Data
-from tftrain.errors import DataError, Mark, Problem, did_you_mean, first_line, listed
+from tftrain.data import cells, reading
+from tftrain.data.cells import Type
+from tftrain.data.reading import Reader
+from tftrain.data.refusals import reason, told
+from tftrain.data.sql import quoted, text
+from tftrain.errors import DataError, Mark, Problem, did_you_mean, listed
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection as Connection
 
-Type = Literal["DOUBLE", "BOOLEAN", "VARCHAR", "DATE", "TIMESTAMP"]
+__all__ = [
+    "CHOSEN",
+    "NAME",
+    "Table",
+    "Type",
+    "Wanted",
+    "columns",
+    "connect",
+    "mask",
+    "quoted",
+    "read",
+    "require_columns",
+    "text",
+]
+
 NAME = "data"  # of the table, in `data.query` too
+QUERY = "data.query"  # where faults of the query are said to be
+CHOSEN = "chosen by tftrain"  # no column of a user's
 _MEMORY = "700MB"  # beyond which duckdb uses a temporary file
-_DELIMITERS = ",;\t|"
-_HEADER_BYTES = 1024 * 1024
-_LARGEST = 3.4e38
 _READ_AS: Mapping[str, Type] = {
     "number": "DOUBLE",
     "category": "VARCHAR",
@@ -39,16 +53,6 @@ _READ_AS: Mapping[str, Type] = {
     "image": "VARCHAR",
     "boolean": "VARCHAR",
 }
-_NUMBERS = re.compile(r"U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|FLOAT|DOUBLE|DECIMAL.*")
-_LINE = re.compile(r"CSV Error on Line: (\d+)")
-_CONVERSION = re.compile(
-    r'Error when converting column "(?P<column>.*?)"\. '
-    r'Could not convert string "(?P<value>.*?)" to \'(?P<type>\w+)\'',
-    re.DOTALL,
-)
-_COLUMNS = re.compile(r"Expected Number of Columns: (\d+) Found: (\d+)")
-_JSON_LINE = re.compile(r"at byte (\d+) in line (\d+): (.*)")
-_WORDS = {"DOUBLE": "a number", "DATE": "a date", "TIMESTAMP": "a date and time"}
 
 
 @dataclass(frozen=True)
@@ -60,12 +64,14 @@ class Table:
         types: of each column by its name.
         rows: how many.
         source: what to call it in messages.
+        untyped: whether all was text in the file: in CSV an id of 7 is no other than a text "7".
     """
 
     connection: Connection
     types: Mapping[str, Type]
     rows: int
     source: str
+    untyped: bool = False
 
     def ask(self, select: str, where: str = "", *values: object) -> list[tuple[Any, ...]]:
         """The rows of a SELECT from the table."""
@@ -75,10 +81,18 @@ class Table:
         self, expressions: Mapping[str, str], start: int = 0, stop: int | None = None
     ) -> dict[str, NDArray[Any]]:
         """Expressions in SQL over a run of rows, as arrays by name."""
-        selected = ", ".join(f"{sql} AS {quoted(name)}" for name, sql in expressions.items())
+        selected = ", ".join(
+            f"{sql} AS {quoted(f'{CHOSEN} {place}')}"  # duckdb cuts a name at its first NUL
+            for place, sql in enumerate(expressions.values())
+        )
         last = self.rows if stop is None else stop
         where = f"WHERE rowid >= {start} AND rowid < {last}"
-        return self.connection.execute(f"SELECT {selected} FROM {NAME} {where}").fetchnumpy()
+        found = self.connection.execute(f"SELECT {selected} FROM {NAME} {where}").fetchnumpy()
+        return dict(zip(expressions, found.values(), strict=True))
+
+    def close(self) -> None:
+        """Gives memory and temporary files back."""
+        self.connection.close()
 
     def fail(self, code: str, message: str, row: int | None = None) -> DataError:
         """A fault of the data; rows are told as they are counted everywhere, from 0."""
@@ -86,26 +100,34 @@ class Table:
         return DataError(Problem(Mark(self.source), code, place + message))
 
 
-def quoted(name: str) -> str:
-    """A name as SQL writes it, whatever is in it."""
-    return '"' + name.replace('"', '""') + '"'
+class Wanted(NamedTuple):
+    """The columns that are read, of all that a table may have.
+
+    Args:
+        needed: those that must be there.
+        kept: those that must be there too, and stay as they came.
+    """
+
+    needed: Collection[str]
+    kept: Collection[str] = ()
 
 
-def text(value: str) -> str:
-    """A text as SQL writes it."""
-    return "'" + value.replace("'", "''") + "'"
-
-
-def read(source: str, data: Data, types: Mapping[str, Type] | None = None) -> Table:
+def read(
+    source: str,
+    data: Data,
+    types: Mapping[str, Type] | None = None,
+    wanted: Wanted | None = None,
+) -> Table:
     """The table that a file, or a pattern of several, holds.
 
     Args:
         source: a CSV, TSV, JSON lines or Parquet file, or a pattern.
         data: says what columns are, what a missing cell looks like, and what is selected.
         types: of columns, as an earlier table had them; others are found out.
+        wanted: which columns are read; all if not given. A query gets all of them.
 
     Raises:
-        DataError: when a file is missing or not what its name says, with the line.
+        DataError: when a file is missing or not what its name says, with the line; or columns.
     """
     paths = files.matching(source)
     if not paths:
@@ -116,83 +138,94 @@ def read(source: str, data: Data, types: Mapping[str, Type] | None = None) -> Ta
         for name, column in data.columns.items()
         if column.kind in _READ_AS
     } | dict(types or {})
-    with _told(source):
-        connection = _connect()
-        connection.execute(f"CREATE TABLE {NAME} AS SELECT * FROM {_reader(paths, data, asked)}")
+    known = types is not None
+    with told(source, known=known, encoding=data.encoding):
+        connection = connect()
+        try:
+            reader = _create(connection, paths, data, asked, wanted, known=known)
+            return _table(connection, reader, asked, source, wanted)
+        except BaseException:
+            connection.close()
+            raise
+
+
+def _create(
+    connection: Connection,
+    paths: Sequence[str],
+    data: Data,
+    asked: Mapping[str, Type],
+    wanted: Wanted | None,
+    *,
+    known: bool,
+) -> Reader:
+    """Reads files into the table, and puts what the query selects in its place."""
+    import duckdb
+
+    picked = wanted if data.query is None else None
+    only = None if picked is None else [*picked.needed]
+    reader = reading.reader(connection, paths, data, asked, only=only, known=known)
+    try:
+        selected = "*"
+        if picked is not None:
+            selected = _selected(columns(connection, reader.call), picked, paths[0])
+        connection.execute(f"CREATE TABLE {NAME} AS SELECT {selected} FROM {reader.call}")
+    except duckdb.Error as error:
+        reading.explain(connection, reader, paths, error)
+        raise
     if data.query is not None:
         _select(connection, data.query)
-    found = _typed(connection, asked, source)
+    return reader
+
+
+def _table(
+    connection: Connection,
+    reader: Reader,
+    asked: Mapping[str, Type],
+    source: str,
+    wanted: Wanted | None,
+) -> Table:
+    """The table that was read, with the types that it has in the end."""
+    there = columns(connection)
+    if wanted is not None:
+        _require(there, [*wanted.needed, *wanted.kept], source)
+        there = {name: kind for name, kind in there.items() if name in wanted.needed}
     (rows,) = connection.execute(f"SELECT count(*) FROM {NAME}").fetchone() or (0,)
     if not rows:
         raise DataError(Problem(Mark(source), "D007", "no rows"))
-    table = Table(connection, found, rows, source)
-    _check_numbers(table, asked)
-    return table
+    found = cells.typed(connection, there, asked, source)
+    return Table(connection, found, rows, source, untyped=reader.untyped)
 
 
-def _connect() -> Connection:
+def connect(memory: str = _MEMORY) -> Connection:
+    """An empty database that stays within its memory and loads no extension."""
     import duckdb  # 50 ms that other sources need not wait for
 
-    return duckdb.connect(
+    connection = duckdb.connect(
         ":memory:",
         config={
-            "memory_limit": _MEMORY,
-            "temp_directory": tempfile.gettempdir(),
+            "memory_limit": memory,
+            # a folder of its own, which duckdb makes when it needs it and removes in the end
+            "temp_directory": f"{tempfile.gettempdir()}/tftrain-{secrets.token_hex(8)}",
             "autoinstall_known_extensions": "false",
             "autoload_known_extensions": "false",
         },
     )
+    connection.execute("SET enable_progress_bar = false")  # stdout is for the predictions
+    connection.execute("SET TimeZone = 'UTC'")  # times with a zone are the same everywhere
+    return connection
 
 
-def _reader(paths: Sequence[str], data: Data, types: Mapping[str, Type]) -> str:
-    """The call of duckdb that reads the files."""
-    name = Path(paths[0]).name.lower().removesuffix(".gz")
-    listed_paths = f"[{', '.join(map(text, paths))}]"
-    if name.endswith(".parquet"):
-        return f"read_parquet({listed_paths})"
-    if name.endswith((".jsonl", ".ndjson")):
-        return f"read_json({listed_paths}, format = 'newline_delimited')"
-    header, delimiter = _header(paths[0], data)
-    known = {column: kind for column, kind in types.items() if column in header}
-    given = ", ".join(f"{text(column)}: '{kind}'" for column, kind in known.items())
-    return (
-        f"read_csv({listed_paths}, header = true, delim = {text(delimiter)}, quote = '\"', "
-        f"escape = '\"', encoding = '{data.encoding}', "
-        f"nullstr = [{', '.join(map(text, ['', *data.missing]))}], "
-        "auto_type_candidates = ['DOUBLE', 'DATE', 'TIMESTAMP', 'VARCHAR']"
-        f"{f', types = {{{given}}}' if given else ''})"
-    )
+def columns(connection: Connection, relation: str = NAME) -> dict[str, str]:
+    """The columns of a table, or of whatever can stand behind FROM, with duckdb's types."""
+    described = connection.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()
+    return {name: kind for name, kind, *_ in described}
 
 
-def _header(path: str, data: Data) -> tuple[list[str], str]:
-    """The names of a CSV file's columns, and what stands between them."""
-    opened = gzip.open if path.endswith(".gz") else open
-    try:
-        with opened(
-            path, "rt", encoding=data.encoding.replace("utf-8", "utf-8-sig"), newline=""
-        ) as file:
-            line = file.readline(_HEADER_BYTES)
-    except UnicodeError:
-        raise DataError(Problem(Mark(path, 1), "D002", _not_decoded(data.encoding))) from None
-    delimiter = max(_DELIMITERS, key=line.count)
-    if path.lower().removesuffix(".gz").endswith(".tsv"):
-        delimiter = "\t"
-    names = next(csv.reader([line], delimiter=delimiter), [])
-    mark = Mark(path, 1)
-    if not names:
-        raise DataError(Problem(mark, "D002", "it is empty: expected a line of column names"))
-    twice = next((name for place, name in enumerate(names) if name in names[:place]), None)
-    if twice is not None:
-        raise DataError(Problem(mark, "D002", f"two columns are called `{twice}`"))
-    if "" in names:
-        message = f"column {names.index('') + 1} has no name"
-        raise DataError(Problem(mark, "D002", message))
-    return names, delimiter
-
-
-def _not_decoded(encoding: str) -> str:
-    other = "latin-1" if encoding != "latin-1" else "utf-8"
-    return f"not {encoding.upper()}: if it is another encoding, set data.encoding, as {other}"
+def _selected(there: Mapping[str, str], wanted: Wanted, source: str) -> str:
+    if there == {"json": "JSON"}:  # of a file of JSON lines that has none
+        raise DataError(Problem(Mark(source), "D007", "no rows"))
+    _require(there, [*wanted.needed, *wanted.kept], source)
+    return ", ".join(map(quoted, dict.fromkeys([*wanted.needed, *wanted.kept])))
 
 
 def _select(connection: Connection, query: str) -> None:
@@ -203,143 +236,12 @@ def _select(connection: Connection, query: str) -> None:
     try:
         statements = connection.extract_statements(query)
         if [one.type for one in statements] != [duckdb.StatementType.SELECT]:
-            raise DataError(Problem(Mark("data.query"), "D010", "expected one SELECT"))
+            raise DataError(Problem(Mark(QUERY), "D010", "expected one SELECT"))
         body = query.strip().removesuffix(";")
-        connection.execute(f"CREATE TABLE selected AS ({body})")
+        connection.execute(f"CREATE TABLE selected AS (\n{body}\n)")  # it may end in a comment
     except duckdb.Error as error:
-        raise DataError(Problem(Mark("data.query"), "D010", _reason(error))) from None
+        raise DataError(Problem(Mark(QUERY), "D010", reason(error))) from None
     connection.execute(f"DROP TABLE {NAME}; ALTER TABLE selected RENAME TO {NAME}")
-
-
-def _typed(connection: Connection, asked: Mapping[str, Type], source: str) -> dict[str, Type]:
-    """Brings every column to one of the five types; texts that say true or false are BOOLEAN."""
-    found: dict[str, Type] = {}
-    for name, written, *_ in connection.execute(f"DESCRIBE {NAME}").fetchall():
-        wanted = asked.get(name) or _type_of(written)
-        if wanted is None:
-            message = f"column `{name}` holds {written}: expected numbers, texts or dates"
-            raise DataError(
-                Problem(Mark(source), "D004", f"{message}; leave it out with data.query")
-            )
-        if wanted != written:
-            _convert(connection, name, wanted, source)
-        found[name] = wanted
-    return found
-
-
-def _type_of(written: str) -> Type | None:
-    if _NUMBERS.fullmatch(written):
-        return "DOUBLE"
-    if written.startswith("TIMESTAMP"):
-        return "TIMESTAMP"
-    for plain in ("BOOLEAN", "VARCHAR", "DATE"):
-        if written == plain:
-            return plain
-    return "VARCHAR" if written in ("UUID", "TIME") or written.startswith("ENUM") else None
-
-
-def _convert(connection: Connection, name: str, wanted: Type, source: str) -> None:
-    import duckdb
-
-    column = quoted(name)
-    try:
-        connection.execute(f"ALTER TABLE {NAME} ALTER {column} TYPE {wanted}")
-    except duckdb.Error:
-        bad = connection.execute(
-            f"SELECT rowid, {column}::VARCHAR FROM {NAME} "
-            f"WHERE {column} IS NOT NULL AND TRY_CAST({column} AS {wanted}) IS NULL LIMIT 1"
-        ).fetchone() or (0, "?")
-        message = f"column `{name}`: expected {_WORDS.get(wanted, wanted)}, got `{bad[1]}`"
-        place = f"row {bad[0]} (counted from 0): "
-        raise DataError(Problem(Mark(source), "D004", place + message)) from None
-
-
-def _check_numbers(table: Table, asked: Mapping[str, Type]) -> None:
-    """No infinity, no text among numbers; NaN is a missing number."""
-    problems: list[Problem] = []
-    numbers = [name for name, kind in table.types.items() if kind == "DOUBLE"]
-    checks = [
-        f"bool_or(isnan({column})), bool_or(abs({column}) > {_LARGEST} AND NOT isnan({column}))"
-        for column in map(quoted, numbers)
-    ]
-    found = iter(table.ask(", ".join(checks))[0] if checks else ())
-    for name, (nan, large) in zip(numbers, zip(found, found, strict=True), strict=True):
-        column = quoted(name)
-        if nan:
-            table.connection.execute(f"UPDATE {NAME} SET {column} = NULL WHERE isnan({column})")
-        if large:
-            where = f"WHERE abs({column}) > {_LARGEST} LIMIT 1"
-            row, value = table.ask(f"rowid, {column}", where)[0]
-            message = f"column `{name}` is {value:g}: expected a finite number of 32 bits"
-            problems += table.fail("D005", message, row).problems
-    for name, kind in table.types.items():
-        if kind == "VARCHAR" and name not in asked:
-            problems += _numbers_and_texts(table, name)
-    if problems:
-        raise DataError(problems)
-
-
-def _numbers_and_texts(table: Table, name: str) -> tuple[Problem, ...]:
-    """A column of numbers with a few texts in it."""
-    column = quoted(name)
-    number = f"TRY_CAST({column} AS DOUBLE)"
-    ((given, numbers, distinct),) = table.ask(
-        f"count({column}), count({number}), approx_count_distinct({number})"
-    )
-    few = given - numbers
-    if not few or numbers < 0.9 * given or distinct < 3:  # noqa: PLR2004
-        return ()
-    row, value = table.ask(f"rowid, {column}", f"WHERE {column} IS NOT NULL AND {number} IS NULL")[
-        0
-    ]
-    message = (
-        f"column `{name}` holds numbers, but here `{value}` ({few} such cells); if it means that "
-        f'one is missing, set data.missing: ["{value}"], or data.columns.{name} to category'
-    )
-    return table.fail("D004", message, row).problems
-
-
-@contextmanager
-def _told(source: str) -> Iterator[None]:
-    """Whatever a file makes duckdb raise, as one line with the place."""
-    import duckdb
-
-    try:
-        yield
-    except (duckdb.Error, OSError, EOFError, gzip.BadGzipFile, UnicodeError) as error:
-        raise DataError(_problem(source, error)) from None
-
-
-def _problem(source: str, error: Exception) -> Problem:
-    said = str(error)
-    line = _LINE.search(said)
-    mark = Mark(source, int(line[1])) if line else Mark(source)
-    if found := _CONVERSION.search(said):
-        wanted = _WORDS.get(found["type"], found["type"])
-        message = (
-            f"column `{found['column']}`: expected {wanted}, as in the rows before, got "
-            f"`{found['value'][:40]}`; for a column of texts set data.columns.{found['column']} to "
-            "category"
-        )
-        return Problem(mark, "D004", message)
-    if found := _COLUMNS.search(said):
-        return Problem(mark, "D002", f"expected {found[1]} cells, got {found[2]}")
-    if found := _JSON_LINE.search(said):
-        mark = Mark(source, int(found[2]), int(found[1]))
-        return Problem(mark, "D002", f"not JSON: {found[3].strip()}")
-    if isinstance(error, OSError) and error.strerror:
-        return Problem(mark, "D002", f"can't be read: {error.strerror}")
-    return Problem(mark, "D002", f"can't be read: {_reason(error)}")
-
-
-def _reason(error: Exception) -> str:
-    """The first sentence of duckdb, without its kind, its advice, and the statement."""
-    lines = [line for line in str(error).splitlines() if line.strip()]
-    said = [line for line in lines if not line.startswith(("CSV Error", "Original Line"))]
-    words = said[0] if said else lines[0] if lines else type(error).__name__
-    if words.endswith("CSV Error on Line: 0") or "CSV Error on Line" in words:
-        words = said[1] if len(said) > 1 else words
-    return first_line(ValueError(re.sub(r"^(\w+ )*Error: ", "", words)))
 
 
 def require_columns(table: Table, names: Sequence[str]) -> None:
@@ -348,27 +250,31 @@ def require_columns(table: Table, names: Sequence[str]) -> None:
     Raises:
         DataError: with every one that is missing.
     """
-    missing = [name for name in names if name not in table.types]
+    _require(table.types, names, table.source)
+
+
+def _require(there: Collection[str], names: Sequence[str], source: str) -> None:
+    missing = [name for name in dict.fromkeys(names) if name not in there]
     if missing:
         raise DataError(
-            Problem(Mark(table.source), "D003", f"no column `{name}`{_near(name, table)}")
+            Problem(
+                Mark(source),
+                "D003",
+                f"no column `{name}`{did_you_mean(name, there) or f'; it has {listed(there)}'}",
+            )
             for name in missing
         )
 
 
-def _near(name: str, table: Table) -> str:
-    return did_you_mean(name, table.types) or f"; it has {listed(table.types)}"
-
-
 def mask(table: Table, rows: NDArray[np.int64]) -> None:
-    """Names some rows: `train.column0` is true for them, side by side with the table's."""
+    """Names some rows: `CHOSEN` of `train`, which lies side by side with `data`, is true."""
     import duckdb
 
     chosen = np.zeros(table.rows, bool)
     chosen[rows] = True
     make = "CREATE OR REPLACE TABLE train AS SELECT"
     try:
-        table.connection.execute(f"{make} * FROM chosen")
+        table.connection.execute(f"{make} column0 AS {quoted(CHOSEN)} FROM chosen")
     except duckdb.CatalogException:  # after a query no variable of Python is in reach either
         flags = [chosen.tolist()]
-        table.connection.execute(f"{make} unnest($1::BOOLEAN[]) AS column0", flags)
+        table.connection.execute(f"{make} unnest($1::BOOLEAN[]) AS {quoted(CHOSEN)}", flags)

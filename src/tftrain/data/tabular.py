@@ -15,11 +15,15 @@ from tftrain.errors import DataError, did_you_mean, listed
 _MOST_CLASSES = 10_000
 
 
+class MisnamedError(DataError):
+    """A column that the config names isn't there; its problems lie in the config."""
+
+
 def check_names(table: Table, data: Data, source: Source) -> None:
     """Sees that the columns that the config names are there.
 
     Raises:
-        DataError: with every one that isn't, at its place in the config.
+        MisnamedError: with every one that isn't, at its place in the config.
     """
     keys = ("target", "group", "time", "sample_weight")
     named: dict[Place, str | None] = {("data", key): getattr(data, key) for key in keys}
@@ -31,10 +35,12 @@ def check_names(table: Table, data: Data, source: Source) -> None:
     for path, name, key in paths:
         if name not in table.types:
             near = did_you_mean(name, table.types) or f"; it has {listed(table.types)}"
+            if len(table.types) == 1 and data.query is None:
+                near += " and no other: cells are parted by a comma, a semicolon, | or a tab"
             message = f"{table.source} has no column `{name}`{near}"
             problems.append(source.problem(path, "D003", message, key=key))
     if problems:
-        raise DataError(problems)
+        raise MisnamedError(problems)
 
 
 def raw(table: Table, data: Data, *, labelled: bool = True) -> Raw:
@@ -56,6 +62,9 @@ def raw(table: Table, data: Data, *, labelled: bool = True) -> Raw:
         if (weights < 0).any():
             row = int(np.argmax(weights < 0))
             raise table.fail("D006", f"the weight `{data.sample_weight}` is negative", row)
+        if not weights.any():
+            message = f"every row's weight `{data.sample_weight}` is 0: nothing is learnt"
+            raise table.fail("D006", message)
     place = together = None
     if labelled and data.time is not None:
         place = np.argsort(order(table, data.time))
@@ -89,7 +98,14 @@ def order(table: Table, name: str) -> NDArray[np.int64]:
     Raises:
         DataError: when a row has no time.
     """
-    _require_all(table, name)
+    require_all(table, name)
+    if table.types[name] == "VARCHAR":
+        ((example,),) = table.ask(quoted(name), "LIMIT 1")
+        message = (
+            f"column `{name}` holds texts such as `{example[:40]}`: expected dates such as "
+            "2021-12-31, or numbers, to sort by; strptime in data.query makes dates of others"
+        )
+        raise table.fail("D006", message)
     found = table.connection.execute(
         f"SELECT rowid AS r FROM data ORDER BY {quoted(name)}, rowid"
     ).fetchnumpy()["r"]
@@ -105,15 +121,19 @@ def numbers(table: Table, name: str) -> NDArray[np.float64]:
     if table.types[name] != "DOUBLE":
         kind = table.types[name].lower()
         raise table.fail("D006", f"column `{name}`: expected numbers, got {kind}")
-    _require_all(table, name)
+    require_all(table, name)
     return np.asarray(table.arrays({"n": quoted(name)})["n"], np.float64)
 
 
 def _labels(table: Table, name: str) -> tuple[NDArray[Any], tuple[str, ...] | None]:
     """Numbers as they are; texts, true and false as numbers of names."""
     if table.types[name] == "DOUBLE":
-        return numbers(table, name), None
-    _require_all(table, name)
+        found = numbers(table, name)
+        if len(found) > 1 and (found == found[0]).all():
+            message = f"`{name}` is {found[0]:g} in every row: there is nothing to learn"
+            raise table.fail("D006", message)
+        return found, None
+    require_all(table, name)
     column = quoted(name)
     classes = [
         value
@@ -131,14 +151,24 @@ def _labels(table: Table, name: str) -> tuple[NDArray[Any], tuple[str, ...] | No
     return np.asarray(codes, np.int64), tuple(class_name(value) for value in classes)
 
 
-def _require_all(table: Table, name: str) -> None:
-    """No row without a value, where rows can't do without."""
+def given(name: str) -> str:
+    """The query for the rows that have a value in a column."""
+    return f"SELECT * FROM data WHERE {quoted(name)} IS NOT NULL"
+
+
+def require_all(table: Table, name: str) -> None:
+    """Sees that no row is without a value, where rows can't do without.
+
+    Raises:
+        DataError: with the first that is.
+    """
     column = quoted(name)
     missing = table.ask("rowid", f"WHERE {column} IS NULL LIMIT 1")
     if missing:
         ((count,),) = table.ask("count(*)", f"WHERE {column} IS NULL")
+        if count == table.rows:
+            raise table.fail("D006", f"column `{name}` is empty in every row")
         message = (
-            f"no `{name}` ({count} such rows); to leave them out set data.query to "
-            f"SELECT * FROM data WHERE {column} IS NOT NULL"
+            f"no `{name}` ({count} such rows); to leave them out set data.query to {given(name)}"
         )
         raise table.fail("D006", message, int(missing[0][0]))

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import heapq
 import string
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain, repeat
+from itertools import chain, compress, count, islice, repeat
 from typing import Any, Literal
 
 import numpy as np
@@ -153,7 +153,7 @@ def learn(
         ValueError: when there is not a single term to learn; Keras has no empty vocabulary.
     """
     tokens = mode == "tokens"
-    census = _Census(max(_MOST_COUNTED, 4 * max_tokens), by_row=mode == "tf_idf")
+    census = _Census(max(_MOST_COUNTED, 4 * max_tokens))
     for block in texts:
         for start in range(0, len(block), _ROWS):
             census.add([_terms(text, ngrams) for text in block[start : start + _ROWS]])
@@ -169,38 +169,62 @@ def learn(
     )
 
 
-@dataclass
 class _Census:
-    """Terms, counted: all together, and by the number of rows that have them."""
+    """Terms, counted: all together, and by the number of rows that have them.
 
-    most: int
-    by_row: bool
-    everywhere: Counter[bytes] = field(default_factory=Counter)
-    rows: Counter[bytes] = field(default_factory=Counter)
-    lengths: Counter[int] = field(default_factory=Counter)
+    Counts lie in arrays, at places that a dictionary gives out in the order of first being seen.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.lengths: Counter[int] = Counter()
+        self._most = most
+        self._places = defaultdict[bytes, int](count().__next__)
+        self._bytes = 0  # of all terms
+        self._counts = np.zeros((2, 0), np.int64)  # everywhere; rows
 
     def add(self, terms: list[list[bytes]]) -> None:
-        self.lengths.update(map(len, terms))
-        self.everywhere.update(chain.from_iterable(terms))
-        if self.by_row:
-            self.rows.update(chain.from_iterable(map(set, terms)))
-        if len(self.everywhere) > self.most:
-            kept = dict(self.everywhere.most_common()[: self.most // 2])
-            self.everywhere = Counter(kept)
-            self.rows = Counter({term: self.rows[term] for term in kept} if self.by_row else {})
+        lengths = list(map(len, terms))
+        self.lengths.update(lengths)
+        before = len(self._places)
+        found = map(self._places.__getitem__, chain.from_iterable(terms))
+        places = np.fromiter(found, np.int64, sum(lengths))
+        distinct = len(self._places)
+        self._bytes += sum(map(len, islice(reversed(self._places), distinct - before)))
+        if distinct > self._counts.shape[1]:
+            more = np.zeros((2, 2 * distinct - self._counts.shape[1]), np.int64)
+            self._counts = np.hstack([self._counts, more])
+        rows = np.repeat(np.arange(len(terms)), lengths)
+        cells, times = np.unique(rows * distinct + places, return_counts=True)
+        np.add.at(self._counts[0], cells % distinct, times)
+        np.add.at(self._counts[1], cells % distinct, 1)
+        if distinct > self._most or self._bytes > self._most * _LONGEST:
+            self._forget()
+
+    def _forget(self) -> None:
+        """Keeps the more frequent half, and of equally frequent terms those seen earlier."""
+        sizes = np.fromiter(map(len, self._places), np.int64, len(self._places))
+        short = sizes <= _LONGEST
+        kept = np.zeros(len(sizes), np.bool_)
+        order = np.argsort(-self._counts[0, : len(sizes)] * short, kind="stable")
+        kept[order[: self._most // 2]] = True
+        kept &= short
+        known = zip(compress(self._places, kept), count(), strict=False)
+        self._places = defaultdict(count(int(kept.sum())).__next__, known)
+        self._bytes = int(sizes[kept].sum())
+        self._counts = self._counts[:, : len(kept)][:, kept]
 
     def most_frequent(self, most: int) -> list[bytes]:
         """Equally frequent ones from the last to the first of the alphabet, as Keras has them."""
         fit = (
             (times, term)
-            for term, times in self.everywhere.items()
+            for times, term in zip(self._counts[0].tolist(), self._places, strict=False)
             if len(term) <= _LONGEST and not term.endswith(b"\0")
         )
         return [term for _, term in heapq.nlargest(most, fit)]
 
     def idf(self, terms: list[bytes]) -> NDArray[np.float32]:
         """Keras's formula, and its steps: float64 until the end."""
-        rows = np.fromiter(map(self.rows.__getitem__, terms), np.int64, len(terms))
+        rows = self._counts[1, [self._places[term] for term in terms]]
         return np.log(1 + self.lengths.total() / (1 + rows)).astype(np.float32)
 
     def length(self) -> int:
@@ -220,7 +244,7 @@ def _terms(text: str | None, ngrams: int, most: int | None = None) -> list[bytes
     encoded = (text or "").encode(errors="replace").translate(_LOWER, _PUNCTUATION)
     words = encoded.split(None, -1 if most is None else most)
     terms = words
-    for count in range(2, ngrams + 1):
-        runs = zip(*(words[start:] for start in range(count)), strict=False)
+    for size in range(2, ngrams + 1):
+        runs = zip(*(words[start:] for start in range(size)), strict=False)
         terms = terms + list(map(b" ".join, runs))
     return terms[:most]

@@ -129,10 +129,16 @@ class Engine:
         order = np.arange(len(part))
         return self._pass(self._test, part, order, hooks)
 
-    def predict(self, part: Part) -> Iterator[NDArray[np.float32]]:
-        """The network's outputs, one array (rows, ...) a step, in the order of the rows."""
-        for start in range(0, len(part), self.evaluation_batch_size):
-            rows = slice(start, start + self.evaluation_batch_size)
+    def predict(self, part: Part, batch_size: int | None = None) -> Iterator[NDArray[np.float32]]:
+        """The network's outputs, one array (rows, ...) a step, in the order of the rows.
+
+        Args:
+            part: the rows.
+            batch_size: rows a step, if not the evaluation's; another number gives other last bits.
+        """
+        size = batch_size or self.evaluation_batch_size
+        for start in range(0, len(part), size):
+            rows = slice(start, start + size)
             with _refusing():
                 outputs = self._predict(tf.constant(part.raw(rows))).numpy()
             yield outputs

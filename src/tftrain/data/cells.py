@@ -1,0 +1,225 @@
+"""A table of any types in duckdb in, one of five types out; every cell that is none of them told.
+
+What a cell may be is decided once, for all rows: a text among numbers, or among dates, is a fault
+and makes no column of texts. The table is called `data`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from tftrain.data.reading import MOST_COLUMNS, is_code, too_many
+from tftrain.data.refusals import WORDS
+from tftrain.data.sql import quoted
+from tftrain.errors import DataError, Mark, Problem
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection as Connection
+
+Type = Literal["DOUBLE", "BOOLEAN", "VARCHAR", "DATE", "TIMESTAMP"]
+_LARGEST = 3.4e38
+_NUMBERS = re.compile(r"U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|FLOAT|DOUBLE|DECIMAL.*")
+_HEAD = 2000  # rows by which a column of texts is taken for one of dates, for now
+_MOST = 0.9  # of the cells are numbers, or dates: then the others are faults
+_FEWEST = 3  # different numbers, before a text among them is a fault
+_DAY = len("2021-12-31")
+
+
+def typed(
+    connection: Connection, there: Mapping[str, str], asked: Mapping[str, Type], source: str
+) -> dict[str, Type]:
+    """Brings columns to one of the five types.
+
+    Args:
+        connection: holds the table.
+        there: the columns and their types in duckdb.
+        asked: types that columns must have.
+        source: what to call the table in messages.
+
+    Raises:
+        DataError: when a cell, or a whole column, can't have its type.
+    """
+    if len(there) > MOST_COLUMNS:
+        raise DataError(Problem(Mark(source), "D004", too_many(len(there))))
+    cells = _Cells(connection, source)
+    cells.check_names(there)
+    found: dict[str, Type] = {}
+    for name, written in there.items():
+        found[name] = asked.get(name) or cells.type_of(name, written)
+        if found[name] != written:
+            cells.convert(name, written, found[name])
+    cells.check_texts([name for name, kind in found.items() if kind == "VARCHAR"])
+    free = [name for name, kind in found.items() if kind == "VARCHAR" and name not in asked]
+    found |= cells.dates(free)
+    cells.check(found, asked)
+    return found
+
+
+class _Cells:
+    """Questions about a table's cells."""
+
+    def __init__(self, connection: Connection, source: str) -> None:
+        self._connection = connection
+        self._source = source
+
+    def _ask(self, select: str, where: str = "") -> tuple[Any, ...]:
+        return self._connection.execute(f"SELECT {select} FROM data {where}").fetchone() or ()
+
+    def _fault(self, code: str, message: str, row: int | None = None) -> Problem:
+        place = "" if row is None else f"row {row} (counted from 0): "
+        return Problem(Mark(self._source), code, place + message)
+
+    def check_names(self, names: Mapping[str, str]) -> None:
+        for name in names:
+            if name.lower() == "rowid":
+                message = (
+                    f"a column is called `{name}`, as SQL calls the rows' numbers: rename it, or "
+                    f"set data.query to SELECT * RENAME ({quoted(name)} AS row_id) FROM data"
+                )
+                raise DataError(self._fault("D004", message))
+
+    def type_of(self, name: str, written: str) -> Type:
+        """The type that is nearest to one of duckdb's."""
+        if _NUMBERS.fullmatch(written):
+            return "VARCHAR" if is_code(name) and written != "DOUBLE" else "DOUBLE"
+        if written.startswith("TIMESTAMP"):
+            return "TIMESTAMP"
+        for plain in ("BOOLEAN", "VARCHAR", "DATE"):
+            if written == plain:
+                return plain
+        if written in ("UUID", "TIME") or written.startswith("ENUM"):
+            return "VARCHAR"
+        if written == "JSON" and not self._nested(name):
+            return "VARCHAR"
+        message = f"column `{name}` holds {written}: expected numbers, texts or dates"
+        raise DataError(self._fault("D004", f"{message}; leave it out with data.query"))
+
+    def _nested(self, name: str) -> bool:
+        (nested,) = self._ask(f"bool_or(json_type({quoted(name)}) IN ('OBJECT', 'ARRAY'))")
+        return bool(nested)
+
+    def convert(self, name: str, written: str, wanted: Type) -> None:
+        column = quoted(name)
+        value = f"{column} ->> '$'" if written == "JSON" else column  # a text without its quotes
+        tried = f"TRY_CAST({value} AS {wanted})"
+        if wanted in ("DATE", "TIMESTAMP") and written in ("VARCHAR", "JSON"):
+            tried = f"CAST({_date(value)} AS {wanted})"
+        where = f"WHERE {value} IS NOT NULL AND {tried} IS NULL LIMIT 1"
+        if bad := self._ask(f"rowid, {value}::VARCHAR", where):
+            message = f"column `{name}`: expected {WORDS.get(wanted, wanted)}, got `{bad[1][:40]}`"
+            raise DataError(self._fault("D004", message, bad[0]))
+        self._connection.execute(f"ALTER TABLE data ALTER {column} TYPE {wanted} USING {tried}")
+
+    def check_texts(self, names: Sequence[str]) -> None:
+        """No NUL, which ends texts in much that they pass through later."""
+        asked = ", ".join(f"bool_or(contains({quoted(name)}, chr(0)))" for name in names)
+        for name, bad in zip(names, self._ask(asked) if asked else (), strict=True):
+            if bad:
+                (row,) = self._ask("rowid", f"WHERE contains({quoted(name)}, chr(0)) LIMIT 1")
+                message = f"column `{name}` holds a NUL character: is the file damaged?"
+                raise DataError(self._fault("D004", message, row))
+
+    def dates(self, names: Sequence[str]) -> dict[str, Type]:
+        """Makes dates of texts that all are such; only 2021-12-31, and with a time behind it.
+
+        duckdb would guess from each file anew whether 03/04/2021 is in March or in April.
+        """
+        found: dict[str, Type] = {}
+        for name in self._perhaps_dates(names):
+            column = quoted(name)
+            date = f"{_date(column)} IS NOT NULL"
+            given, dates, days = self._ask(
+                f"count({column}), count_if({date}), bool_and(length({column}) <= {_DAY})"
+            )
+            if dates == given:
+                found[name] = "DATE" if days else "TIMESTAMP"
+                self.convert(name, "VARCHAR", found[name])
+            elif dates >= _MOST * given:
+                where = f"WHERE {column} IS NOT NULL AND NOT ({date}) LIMIT 1"
+                row, value = self._ask(f"rowid, {column}", where)
+                message = _among("dates such as 2021-12-31", name, value, given - dates)
+                raise DataError(self._fault("D004", message, row))
+        return found
+
+    def _perhaps_dates(self, names: Sequence[str]) -> Iterator[str]:
+        asked = ", ".join(
+            f"count({column}), count_if({_date(column)} IS NOT NULL)"
+            for column in map(quoted, names)
+        )
+        if not asked:
+            return
+        head = self._connection.execute(
+            f"SELECT {asked} FROM (SELECT * FROM data LIMIT {_HEAD})"
+        ).fetchone()
+        counts = iter(head or ())
+        for name, given, dates in zip(names, counts, counts, strict=True):
+            if given and dates >= _MOST * given:
+                yield name
+
+    def check(self, types: Mapping[str, Type], asked: Mapping[str, Type]) -> None:
+        """No infinity, no text among numbers; NaN is a missing number."""
+        problems = [
+            *self._not_finite([name for name, kind in types.items() if kind == "DOUBLE"]),
+            *self._no_years(
+                [name for name, kind in types.items() if kind in WORDS.keys() - {"DOUBLE"}]
+            ),
+        ]
+        for name, kind in types.items():
+            if kind == "VARCHAR" and name not in asked and not is_code(name):
+                problems += self._numbers_and_texts(name)
+        if problems:
+            raise DataError(problems)
+
+    def _not_finite(self, names: Sequence[str]) -> Iterator[Problem]:
+        checks = ", ".join(
+            f"bool_or(isnan({column})), bool_or(abs({column}) > {_LARGEST} AND NOT isnan({column}))"
+            for column in map(quoted, names)
+        )
+        found = iter(self._ask(checks) if checks else ())
+        for name, nan, large in zip(names, found, found, strict=True):
+            column = quoted(name)
+            if nan:
+                self._connection.execute(f"UPDATE data SET {column} = NULL WHERE isnan({column})")
+            if large:
+                where = f"WHERE abs({column}) > {_LARGEST} LIMIT 1"
+                row, value = self._ask(f"rowid, {column}", where)
+                message = f"column `{name}` is {value:g}: expected a finite number of 32 bits"
+                yield self._fault("D005", message, row)
+
+    def _no_years(self, names: Sequence[str]) -> Iterator[Problem]:
+        """Of dates that came as dates: `infinity`, and years that no calendar has."""
+        for name in names:
+            column = quoted(name)
+            bad = f"NOT isfinite({column}) OR year({column}) NOT BETWEEN 1 AND 9999"
+            if found := self._ask(f"rowid, {column}::VARCHAR", f"WHERE {bad} LIMIT 1"):
+                message = f"column `{name}` is {found[1]}: expected a date of the years 1 to 9999"
+                yield self._fault("D005", message, found[0])
+
+    def _numbers_and_texts(self, name: str) -> Iterator[Problem]:
+        """A column of numbers with a few texts in it."""
+        column = quoted(name)
+        number = f"TRY_CAST({column} AS DOUBLE)"
+        given, numbers, distinct = self._ask(
+            f"count({column}), count({number}), approx_count_distinct({number})"
+        )
+        if numbers == given or numbers < _MOST * given or distinct < _FEWEST:
+            return
+        where = f"WHERE {column} IS NOT NULL AND {number} IS NULL LIMIT 1"
+        row, value = self._ask(f"rowid, {column}", where)
+        yield self._fault("D004", _among("numbers", name, value, given - numbers), row)
+
+
+def _date(text: str) -> str:
+    """A text as a point in time in UTC, in SQL; NULL where it isn't one of a usual year."""
+    usual = f"regexp_matches({text}, '^[0-9]{{4}}[-/][0-9]{{1,2}}[-/][0-9]')"
+    return f"CASE WHEN {usual} THEN TRY_CAST(TRY_CAST({text} AS TIMESTAMPTZ) AS TIMESTAMP) END"
+
+
+def _among(kind: str, name: str, value: str, cells: int) -> str:
+    return (
+        f"column `{name}` holds {kind}, but here `{value[:40]}` ({cells:,} such cells); if it "
+        f'means that one is missing, set data.missing: ["{value[:40]}"], or data.columns.{name} to '
+        "category"
+    )

@@ -1,0 +1,124 @@
+"""What duckdb says when it refuses a file or a query in, one line with its place out."""
+
+from __future__ import annotations
+
+import gzip
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from tftrain.errors import DataError, Mark, Problem, first_line
+
+WORDS = {
+    "DOUBLE": "a number",
+    "DATE": "a date such as 2021-12-31",
+    "TIMESTAMP": "a date and time such as 2021-12-31 23:59:59",
+}
+_FILE = re.compile(r"^  file = (.+)$", re.MULTILINE)
+_LINE = re.compile(r"CSV Error on Line: (\d+)")
+_CONVERSION = re.compile(
+    r'Error when converting column "(?P<column>.*?)"\. '
+    r'Could not convert string "(?P<value>.*?)" to \'(?P<type>\w+)\'',
+    re.DOTALL,
+)
+_COLUMNS = re.compile(r"Expected Number of Columns: (\d+) Found: (\d+)")
+_JSON_LINE = re.compile(r"at byte (\d+) in line (\d+): (.*)")
+_JSON_VALUE = re.compile(r"in line (\d+): (.*)")
+_JSON_TWICE = re.compile(r'in line (\d+): .* has duplicate key "(.*)"')
+_MEANT: Mapping[re.Pattern[str], str] = {
+    re.compile(said): meant
+    for said, meant in {
+        "unterminated quote": "a quote that opens in this row is never closed",
+        "Maximum line size|support a full read": "a line of more than 2 MB: is a quote never "
+        "closed?",
+        "invalid state|when sniffing": "can't be read: some lines end in CR LF and some in LF, or "
+        "a quote stands within a cell",
+        "magic bytes|Parquet file|parquet metadata|TProtocol|deserialize": "can't be read: not a "
+        "whole Parquet file",
+        "failed to allocate|Out of Memory|could not allocate": "can't be read: it takes more "
+        "memory than tftrain gives a table (700 MB); leave columns out, or take fewer rows",
+        "Schema mismatch|schema mismatch": "can't be read: its files hold different columns, or "
+        "columns of different kinds",
+        "max_temp_directory_size|No space left": "can't be read: no room on the disk for what it "
+        "takes beyond memory",
+    }.items()
+}
+
+
+@contextmanager
+def told(source: str, *, known: bool = False, encoding: str = "utf-8") -> Iterator[None]:
+    """Whatever a file makes duckdb raise, as one line with the place.
+
+    Args:
+        source: the file.
+        known: whether types are known from training, rather than from the rows before.
+        encoding: of the file, as the config says.
+    """
+    import duckdb
+
+    try:
+        yield
+    except (duckdb.Error, OSError, EOFError, gzip.BadGzipFile, UnicodeError) as error:
+        raise DataError(_problem(source, error, encoding, known=known)) from None
+
+
+def not_decoded(encoding: str) -> str:
+    """What is said of a file whose characters are written in another way."""
+    other = "latin-1" if encoding != "latin-1" else "utf-8"
+    return f"not {encoding.upper()}: if it is another encoding, set data.encoding, as {other}"
+
+
+def _problem(source: str, error: Exception, encoding: str, *, known: bool) -> Problem:
+    said = str(error)
+    file = _FILE.search(said)
+    line = _LINE.search(said)
+    mark = Mark(file[1] if file else source, int(line[1]) if line else None)
+    if found := _CONVERSION.search(said):
+        return Problem(mark, "D004", _not_converted(found, known=known))
+    if found := _COLUMNS.search(said):
+        message = f"expected {found[1]} cells, as there are names of columns, got {found[2]}"
+        return Problem(mark, "D002", message)
+    if "Invalid unicode" in said:
+        return Problem(mark, "D002", not_decoded(encoding))
+    for pattern, meant in _MEANT.items():
+        if pattern.search(said):
+            return Problem(mark, "D002", meant)
+    words = error.strerror if isinstance(error, OSError) else None
+    return _of_json(source, said) or Problem(
+        mark, "D002", f"can't be read: {words or reason(error)}"
+    )
+
+
+def _of_json(source: str, said: str) -> Problem | None:
+    if found := _JSON_LINE.search(said):
+        mark = Mark(source, int(found[2]), int(found[1]))
+        return Problem(mark, "D002", f"not JSON: {found[3].strip()}")
+    if found := _JSON_TWICE.search(said):
+        return Problem(Mark(source, int(found[1])), "D002", f"the key `{found[2]}` twice")
+    if found := _JSON_VALUE.search(said):
+        mark = Mark(source, int(found[1]))
+        return Problem(mark, "D004", f"not as in the rows before: {found[2].strip()}")
+    return None
+
+
+def _not_converted(found: re.Match[str], *, known: bool) -> str:
+    wanted = WORDS.get(found["type"], found["type"])
+    name = found["column"]
+    before = "in training" if known else "in the rows before"
+    message = f"column `{name}`: expected {wanted}, as {before}, got `{found['value'][:40]}`"
+    if known:
+        return message
+    return (
+        f"{message}; if it means that one is missing, add it to data.missing; for a column of "
+        f"names set data.columns.{name} to category"
+    )
+
+
+def reason(error: Exception) -> str:
+    """The first sentence of duckdb, without its kind, its advice, and the statement."""
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    said = [line for line in lines if not line.startswith(("CSV Error", "Original Line"))]
+    words = said[0] if said else lines[0] if lines else type(error).__name__
+    if words.endswith("CSV Error on Line: 0") or "CSV Error on Line" in words:
+        words = said[1] if len(said) > 1 else words
+    return first_line(ValueError(re.sub(r"^(\w+ )*Error: ", "", words)))

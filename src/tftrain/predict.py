@@ -1,0 +1,211 @@
+"""A run and new rows in, a file of predictions out."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tftrain import config, files, runs
+from tftrain.config import outputs, squashing
+from tftrain.data import Form, Fresh, Note, written
+from tftrain.data.written import Block, Cells
+from tftrain.errors import DataError, Mark, Problem
+from tftrain.recorded import Recorded
+
+if TYPE_CHECKING:
+    from tftrain.evaluate import Trained
+    from tftrain.training import Engine
+
+STREAM = "-"  # JSON lines from stdin, or to stdout
+_STDIN = "stdin"
+_STEP_BYTES = 16 * 1024 * 1024  # of the widest layer's outputs
+_STEP_ROWS = 8192
+_BLOCK_ROWS = 65_536
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """What became of the rows.
+
+    Args:
+        rows: how many there were.
+        notes: what was unlike the training rows.
+    """
+
+    rows: int
+    notes: tuple[Note, ...]
+
+
+def require_source(source: str) -> None:
+    """Sees that there are rows of a kind that is read: a file, a pattern of several, a folder.
+
+    Raises:
+        RunError: when they are of no such kind.
+        DataError: when there is no such file.
+    """
+    if files.is_folder(Path(source)):
+        return
+    files.require_kind(Path(source), config.SUFFIXES)
+    if not files.matching(source):
+        near = files.beside(Path(source), config.SUFFIXES)
+        raise DataError(Problem(Mark(source), "D001", f"no such file{near}"))
+
+
+def require_paths(source: str, output: str) -> None:
+    """Sees that there are rows, and that predictions can be put where the user asks.
+
+    Raises:
+        RunError: when the source is of no kind that is read, or the output can't be written.
+        DataError: when there is no such file.
+    """
+    if source != STREAM:
+        require_source(source)
+    if output != STREAM:
+        runs.require_output(Path(output), files.matching(source), written.SUFFIXES)
+
+
+def predict(run: Recorded, source: str, output: str, keep: Sequence[str] = ()) -> Predicted:
+    """Predictions for new rows, written to a file; TensorFlow is imported once they are sound.
+
+    Args:
+        run: the run.
+        source: rows of the same kind as the run's, with or without labels; `-` for stdin.
+        output: a .csv, .parquet, .jsonl, .ndjson or .npz file; `-` for stdout. Columns `row`, the
+            kept ones, then `class` and `probability` with each class's own, or `prediction` where
+            the labels were numbers.
+        keep: columns of the source's table that are copied.
+
+    Raises:
+        DataError: when rows can't be read, lack a column, or hold what training can't have seen.
+        StorageError: when the predictions can't be written; nothing is left half-written.
+    """
+    rows = _stdin(run, keep) if source == STREAM else run.unlabelled(source, keep)
+    from tftrain import evaluate
+
+    trained = evaluate.revive(run)
+    count = 0
+
+    def counted() -> Iterator[Block]:
+        nonlocal count
+        for block in _blocks(trained, rows):
+            count += len(block["row"].values)
+            yield block
+
+    with evaluate.named(rows.raw.source):
+        if output == STREAM:
+            _to_stdout(counted())
+        else:
+            path = Path(output)
+            files.fill(path, lambda place: written.write(place, counted()))
+    return Predicted(count, rows.notes)
+
+
+def _stdin(run: Recorded, keep: Sequence[str]) -> Fresh:
+    """The rows that come in, kept in a file: they are looked at more than once."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "stdin.jsonl")
+        with path.open("wb") as file:
+            shutil.copyfileobj(sys.stdin.buffer, file)
+        try:
+            rows = run.unlabelled(str(path), keep)
+        except DataError as error:
+            raise DataError(
+                Problem(Mark(_STDIN, one.mark.line, one.mark.column), one.code, one.message)
+                for one in error.problems
+            ) from None
+    return rows.called(_STDIN)
+
+
+def _to_stdout(blocks: Iterator[Block]) -> None:
+    """Nothing goes out before all is known to be well."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "stdout.jsonl")
+        written.write(path, blocks)
+        with path.open("rb") as file:
+            shutil.copyfileobj(file, sys.stdout.buffer)
+        sys.stdout.buffer.flush()
+
+
+def _blocks(trained: Trained, rows: Fresh) -> Iterator[Block]:
+    """Columns of predictions by name, so many rows at a time."""
+    start = 0
+    for numbers, out in _outputs(trained.engine, rows):
+        stop = start + len(out)
+        made = columns(trained.form, trained.config.training.loss, out)
+        block = {"row": Cells(numbers, "BIGINT")}
+        for name, cells in rows.copied(start, stop).items():
+            free = name
+            while free in block or free in made:
+                free = f"input_{free}"
+            block[free] = Cells(cells, rows.kept[name])
+        for name, values in made.items():
+            block[name] = Cells(values, "VARCHAR" if name == "class" else "FLOAT")
+        yield block
+        start = stop
+
+
+def _outputs(engine: Engine, rows: Fresh) -> Iterator[tuple[NDArray[np.int64], NDArray[Any]]]:
+    """The rows' numbers and the network's outputs, in pieces that are worth a writer's while."""
+    step = _step(engine)
+    first = 0
+    for part in rows.blocks():
+        numbers = part.row_numbers if part.numbers is not None else part.rows + first
+        first += len(part)
+        steps = engine.predict(part, step)
+        for start in range(0, len(part), max(1, _BLOCK_ROWS // step) * step):
+            outs = list(itertools.islice(steps, max(1, _BLOCK_ROWS // step)))
+            out = np.concatenate(outs)
+            yield numbers[start : start + len(out)], out
+
+
+def _step(engine: Engine) -> int:
+    """Rows at a time: many, as long as the outputs of no layer take much memory."""
+    shapes = [layer.output.shape[1:] for layer in engine.network.layers]
+    widest: int = max(math.prod(size or 1 for size in shape) for shape in shapes)
+    return max(int(engine.evaluation_batch_size), min(_STEP_ROWS, _STEP_BYTES // (4 * widest)))
+
+
+def columns(form: Form, loss: Any, out: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
+    """A block of outputs as columns by name: `class` as texts, all others float32."""
+    if form.target is not None:
+        out = form.target.restore(out)
+    flat = out.reshape(len(out), -1)
+    two = 2  # classes, which one output can tell apart
+    classes = form.classes
+    if classes is None or flat.shape[1] not in (
+        (1, two) if len(classes) == two else (len(classes),)
+    ):
+        if flat.shape[1] == 1:
+            return {"prediction": flat[:, 0]}
+        return {f"prediction_{place}": column for place, column in enumerate(flat.T)}
+    names = np.array(classes, object)
+    if outputs(loss) == "margins":
+        return {"class": names[(flat[:, 0] > 0).astype(int)], "margin": flat[:, 0]}
+    single = flat.shape[1] == 1
+    if outputs(loss) == "logits":
+        flat = {"sigmoid": _sigmoid, "softmax": _softmax}[squashing(loss, flat.shape[1])](flat)
+    chances = np.hstack([1 - flat, flat]) if single else flat
+    best = (flat[:, 0] > 0.5).astype(int) if single else chances.argmax(axis=1)  # noqa: PLR2004
+    made = {"class": names[best], "probability": chances[np.arange(len(best)), best]}
+    return made | {f"probability_{name}": chances[:, n] for n, name in enumerate(classes)}
+
+
+def _sigmoid(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    chances: NDArray[np.float32] = np.exp(-np.logaddexp(np.float32(0), -logits))
+    return chances
+
+
+def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    chances: NDArray[np.float32] = powers / powers.sum(axis=1, keepdims=True)
+    return chances

@@ -1,0 +1,119 @@
+"""A run directory in, what it recorded out: config, preparation, weights; without TensorFlow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from tftrain import config, data, files, runs
+from tftrain.config import Config, Source
+from tftrain.data import Encoding, Form, Fresh, Part, Preparation, Splits
+from tftrain.errors import DataError, Mark, Problem, RunError, did_you_mean
+
+_PREPARATION = "preparation/"
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A finished run, its network not yet made.
+
+    Args:
+        folder: the run directory.
+        summary: what `summary.json` says.
+        config: the values that were in force.
+        source: where they stand in `config.resolved.yaml`.
+        form: the shapes of inputs and labels, and the classes.
+        preparation: what rows go through, and outputs.
+        weights: the network's, by `layer/weight`.
+    """
+
+    folder: Path
+    summary: Mapping[str, Any]
+    config: Config
+    source: Source
+    form: Form
+    preparation: Preparation
+    weights: Mapping[str, NDArray[Any]]
+
+    def rows(self, split: str = "test", file: str | None = None) -> Part:
+        """The rows of one split, or of another file.
+
+        Raises:
+            RunError: when the run has no such split.
+            DataError: when the file can't be read or doesn't fit.
+        """
+        if file is not None:
+            return self.part(file)
+        parts = self.splits().parts()
+        if split not in parts:
+            near = did_you_mean(split, parts) or f"; expected {', '.join(parts)}"
+            message = f"this run has no split `{split}`{near}"
+            raise RunError(Problem(Mark(str(self.folder)), "R001", message))
+        return parts[split]
+
+    def splits(self) -> Splits:
+        """The rows of the run.
+
+        Raises:
+            RunError: when the data are no longer those it was trained on.
+        """
+        splits = data.load(self.config, self.source)
+        if splits.fingerprint != self.summary["fingerprint"]:
+            message = "the data have changed since this run; `--data FILE` evaluates on others"
+            raise RunError(Problem(Mark(str(self.folder)), "D008", message))
+        return splits.thinned(data.SMOKE_ROWS) if self.summary.get("smoke") else splits
+
+    def part(self, file: str) -> Part:
+        """The rows of another file, prepared as the training rows were."""
+        encoding = Encoding(self.form.classes, self.config.data.one_hot)
+        part = data.load_part(self.config, file, encoding, self.preparation)
+        self._require(file, "x", part.shape, self.form.inputs)
+        self._require(file, "y", part.labels.shape[1:], self.form.labels)
+        return part
+
+    def unlabelled(self, file: str, keep: Sequence[str] = ()) -> Fresh:
+        """The rows of another file without regard to labels."""
+        fresh = data.unlabelled(self.config, file, self.preparation, keep)
+        if self.preparation.columns is None:
+            self._require(file, "x", fresh.raw.inputs.shape[1:], self.form.inputs)
+        return fresh
+
+    def _require(self, file: str, name: str, got: tuple[int, ...], wanted: tuple[int, ...]) -> None:
+        if got != wanted:
+            message = f"{name}: rows of shape {got}; this network was trained on {wanted}"
+            raise DataError(Problem(Mark(file), "D004", message))
+
+
+def read(folder: Path, summary: Mapping[str, Any]) -> Recorded:
+    """What a finished run recorded.
+
+    Nothing in the run directory is executed: `model.keras` isn't opened.
+
+    Raises:
+        RunError: when a file is missing or damaged.
+        ConfigError: when the run's config is not valid here.
+    """
+    settings, source = config.load(folder / runs.RESOLVED)
+    weights = files.read_arrays(folder / runs.WEIGHTS)
+    learnt = {name: weights.pop(name) for name in [*weights] if name.startswith(_PREPARATION)}
+    preparation = data.preparation_of(
+        {name.removeprefix(_PREPARATION): array for name, array in learnt.items()}
+    )
+    classes = summary.get("classes")
+    form = Form(
+        tuple(summary["inputs"]),
+        tuple(summary["labels"]),
+        None if classes is None else tuple(classes),
+        preparation.target,
+    )
+    return Recorded(folder, summary, settings, source, form, preparation, weights)
+
+
+def kept(weights: Mapping[str, NDArray[Any]], preparation: Preparation) -> dict[str, NDArray[Any]]:
+    """What `weights.npz` holds: a network's weights and what was learnt of preparing rows."""
+    learnt = {_PREPARATION + name: array for name, array in preparation.arrays().items()}
+    return {**weights, **learnt}
