@@ -3,11 +3,15 @@
 TFTRAIN_TEST_DATA names the folder of the data. For each bar in a config's command: the test rows'
 figure, smallest, median and largest over the seeds (a seed is a split and a network's first
 weights), and, fitted to the same prepared rows, what a linear model and gradient-boosted trees get.
+
+With --one-split the test rows are the same for all seeds: a quarter, as scikit-learn's
+`train_test_split(test_size=0.25, random_state=0)` draws it, stratified for classes.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import statistics
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -19,8 +23,9 @@ from measure import ROOT, count, machine
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import accuracy_score, mean_absolute_error, r2_score, roc_auc_score
+from sklearn.model_selection import train_test_split
 
-from tftrain import fit
+from tftrain import config, fit
 from tftrain.data import Part, Splits
 from tftrain.require import Requirement, named, parse
 from tftrain.terminal import Silent
@@ -39,23 +44,26 @@ def main() -> None:
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(CONFIGS))
     parser.add_argument("--seeds", type=count, default=5, help="0, 1, ... so many")
     parser.add_argument("--trees", action="store_true", help="grow trees too, which takes minutes")
+    parser.add_argument("--one-split", action="store_true", help="the same test rows for all seeds")
     asked = parser.parse_args()
     unknown = set(asked.names).difference(CONFIGS)
     if unknown:
         parser.error(f"no such config: {', '.join(sorted(unknown))}")
     machine()
     for name in asked.names or CONFIGS:
-        for line in measured(CONFIGS[name], asked.seeds, trees=asked.trees):
-            print(line, flush=True)
+        with tempfile.TemporaryDirectory() as folder:
+            changes = split_once(CONFIGS[name], Path(folder)) if asked.one_split else []
+            for line in measured(CONFIGS[name], changes, asked.seeds, trees=asked.trees):
+                print(line, flush=True)
 
 
-def measured(path: Path, seeds: int, *, trees: bool) -> Iterator[str]:
+def measured(path: Path, changes: list[str], seeds: int, *, trees: bool) -> Iterator[str]:
     """A line for each bar: the figures of the network and of scikit-learn's models."""
     figures: dict[str, dict[str, list[float]]] = {}
     bounds: list[Requirement] = []
     for seed in range(seeds):
         with tempfile.TemporaryDirectory() as folder:
-            asked = fit.prepare(path, [f"seed={seed}"], runs_dir=Path(folder))
+            asked = fit.prepare(path, [f"seed={seed}", *changes], runs_dir=Path(folder))
             metrics = named(fit.fit(asked, Silent()).summary["metrics"])
         bounds = parse(bars(path), metrics)
         rivals = list(others(asked.splits, [bound.metric for bound in bounds], trees=trees))
@@ -69,6 +77,34 @@ def measured(path: Path, seeds: int, *, trees: bool) -> Iterator[str]:
         )
         met = sum(bound.met({bound.metric: value}) for value in figures[bound.metric]["tftrain"])
         yield f"{path.stem}: {bound} met by {met} of {seeds} seeds: {sides}"
+
+
+def split_once(path: Path, folder: Path) -> list[str]:
+    """Writes a table's test rows and the others as two files; the config's changes to read them.
+
+    Sources that name their test rows themselves, by a file or by time, are left as they are.
+    """
+    settings, _ = config.load(path)
+    data = settings.data
+    if data.target is None or data.time is not None or isinstance(data.split.test, str):
+        return []
+    with Path(str(data.source)).open(newline="", encoding="utf-8") as file:
+        names, *cells = csv.reader(file)
+    place = names.index(data.target)
+    classes = (
+        [row[place] for row in cells]
+        if config.family(settings.training.loss) != "numbers"
+        else None
+    )
+    parts = train_test_split(cells, test_size=0.25, random_state=0, stratify=classes)
+    for name, part in zip(("train", "test"), parts, strict=True):
+        with (folder / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows([names, *part])
+    test = folder / "test.csv"
+    return [
+        f"data.source={folder / 'train.csv'}",
+        f"data.split={{train: 0.8, validation: 0.2, test: '{test}'}}",
+    ]
 
 
 def bars(path: Path) -> list[str]:
