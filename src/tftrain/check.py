@@ -138,8 +138,8 @@ def _loaded(
 ) -> tuple[Config, Source] | None:
     """The config; that a file isn't here is a warning where rows aren't wanted.
 
-    It may well be where the training will be, and is no reason to pass over the network. A name that
-    doesn't say what kind of data it is of is an error all the same.
+    It may well be where the training will be, and is no reason to pass over the network. A name
+    that doesn't say what kind of data it is of is an error all the same.
     """
     loaded: tuple[Config, Source] | None = config.collect(
         problems, partial(config.load, path, overrides, data_files=True)
