@@ -58,9 +58,9 @@ def load(config: Config, source: Source) -> Splits:
     wanted = cache.key(config)
     if (kept := cache.find(wanted)) is not None:
         return kept
-    with cache.Room() as room:
+    with cache.Room(wanted) as room:
         splits = _load(config, source, room)
-        return room.keep(splits, wanted, str(config.data.source))
+        return room.keep(splits, str(config.data.source))
 
 
 def _load(config: Config, source: Source, room: cache.Room) -> Splits:
