@@ -67,9 +67,9 @@ def load(config: Config, source: Source, look: Look | None = None) -> Splits:
     wanted = cache.key(config)
     if look is None and (kept := cache.find(wanted)) is not None:
         return kept
-    with cache.Room() as room:
+    with cache.Room(wanted) as room:
         splits = _load(config, source, room, look)
-        return room.keep(splits, wanted, str(config.data.source))
+        return room.keep(splits, str(config.data.source))
 
 
 def _load(config: Config, source: Source, room: cache.Room, look: Look | None) -> Splits:
