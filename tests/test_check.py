@@ -53,6 +53,18 @@ def test_the_network_as_a_table(tftrain):  # noqa: F811 - pytest's way
     ]
 
 
+def test_an_outlier_in_a_column_is_not_called_unscaled(tmp_path):
+    rows = [f"{number}.5,{number % 3}" for number in range(600)]
+    (tmp_path / "a.csv").write_text("\n".join(["x,y", *rows, "99999,1"]) + "\n")
+    path = tmp_path / "a.yaml"
+    path.write_text(
+        "data: {source: a.csv, target: y}\n"
+        "model: {layers: [{Dense: {units: 8, activation: relu}}, {Dense: {units: 1}}]}\n"
+        "training: {loss: MeanSquaredError, epochs: 2}\n"
+    )
+    assert [one.code for one in check.check(path, data=True).problems] == ["N012"]
+
+
 def test_errors_exit_with_2_and_all_are_told(tftrain, tmp_path):  # noqa: F811 - pytest's way
     path = tmp_path / "c.yaml"
     path.write_text(UNSOUND)

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+import shlex
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
+from conftest import ROOT
+from tftrain import check
 from tftrain.terminal import Silent
 
+REAL = {path.stem: path for path in sorted((ROOT / "configs" / "real").glob("*.yaml"))}
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("tensorflow")]
 
 TRAINING = {
@@ -34,6 +40,28 @@ def fit(tmp_path):
         return job.fit(job.prepare(path, runs_dir=tmp_path / "runs"), Silent())
 
     return trained
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_a_shipped_config_reaches_its_bar(name, real_data, tmp_path):  # noqa: ARG001 - skips
+    command = REAL[name].read_text("utf-8").splitlines()[1].removeprefix("#   tftrain ")
+    arguments = [*shlex.split(command), "--quiet", "--runs-dir", str(tmp_path)]
+    done = subprocess.run(
+        [sys.executable, "-m", "tftrain", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_check_warns_of_no_data_but_of_the_concretes_rows(name, real_data):  # noqa: ARG001 - skips
+    report = check.check(REAL[name], data=True)
+    twice = {"D020"} if name == "concrete" else set()
+    assert {problem.code for problem in report.problems} == twice
+    assert all(row.shape for row in report.table)
 
 
 def sigmoid(units):
