@@ -20,6 +20,7 @@ from tftrain.data.labels import Encoding, Labels
 from tftrain.data.preparation import Preparation
 from tftrain.data.preparation import from_arrays as preparation_of
 from tftrain.data.raw import Raw
+from tftrain.data.refusals import guarded
 from tftrain.data.scaling import Scaling
 from tftrain.data.split import split, split_groups, split_in_order
 from tftrain.data.splits import Form, Part, Splits, gather
@@ -75,10 +76,11 @@ def load(config: Config, source: Source, look: Look | None = None) -> Splits:
 def _load(config: Config, source: Source, room: cache.Room, look: Look | None) -> Splits:
     raws = _read(config, source)
     try:
-        splits = _joined(config, source, dict(raws), room)
-        if look is not None:
-            look(raws, splits)
-        return splits
+        with guarded(str(config.data.source)):
+            splits = _joined(config, source, dict(raws), room)
+            if look is not None:
+                look(raws, splits)
+            return splits
     finally:
         for raw in raws.values():
             if raw.table is not None:
@@ -295,15 +297,18 @@ def _split_rows(
     problems = [
         source.problem(("data", "split", name), "D007", message)
         for name, chosen in rows.items()
-        if (message := _lacking(labelled, chosen, name))
+        if (message := _lacking(raw, labelled, chosen, name))
     ]
     if problems:
         raise DataError(problems)
     return rows
 
 
-def _lacking(labelled: Labels, chosen: NDArray[np.int64], name: str) -> str | None:
+def _lacking(raw: Raw, labelled: Labels, chosen: NDArray[np.int64], name: str) -> str | None:
     """What a part has none of."""
+    if not len(chosen) and raw.together is not None:
+        bunches = len(np.unique(raw.together[labelled.rows]))
+        return f"no rows for the {name} split: the source has {bunches} groups that stay together"
     if not len(chosen):
         return f"no rows for the {name} split: the source has {len(labelled.rows)}"
     every = np.bincount(labelled.groups)

@@ -19,6 +19,7 @@ from tftrain.data.table import Table, quoted
 from tftrain.errors import DataError, listed
 
 _TEXTS = 10_000  # read at a time
+_PASS = 100  # columns in one query: many more take duckdb very long
 _MOMENTS = "count({x}), avg({x}), var_pop({x}), min({x}), max({x})"
 
 
@@ -74,17 +75,26 @@ def _counted(rows: Table, data: Data) -> tuple[dict[str, Kinds], dict[str, tuple
 def _require_type(rows: Table, name: str, types: Sequence[str], source: Source) -> None:
     if rows.types[name] not in types:
         message = f"column `{name}` holds {rows.types[name].lower()}: these are no dates"
+        if rows.types[name] == "VARCHAR":
+            ((example,),) = rows.ask(quoted(name), f"WHERE {quoted(name)} IS NOT NULL LIMIT 1")
+            message = (
+                f"column `{name}` holds texts such as `{example[:40]}`: expected dates such as "
+                "2021-12-31; strptime in data.query makes dates of others"
+            )
         raise DataError(source.problem(("data", "columns", name), "D011", message))
 
 
 def _moments(rows: Table, columns: Mapping[str, str]) -> dict[str, tuple[Any, ...]]:
-    """Count, mean, variance, smallest and largest of each, all in one pass."""
-    if not columns:
-        return {}
-    asked = ", ".join(_MOMENTS.format(x=column) for column in columns.values())
-    flat = rows.connection.execute(f"SELECT count(*), {asked} {TRAINING}").fetchone() or ()
-    groups = [flat[start : start + 5] for start in range(1, len(flat), 5)]
-    return {name: (flat[0], *group) for name, group in zip(columns, groups, strict=True)}
+    """Rows, count, mean, variance, smallest and largest of each, of many in a pass."""
+    names = list(columns)
+    found: dict[str, tuple[Any, ...]] = {}
+    for start in range(0, len(names), _PASS):
+        some = names[start : start + _PASS]
+        asked = ", ".join(_MOMENTS.format(x=columns[name]) for name in some)
+        flat = rows.connection.execute(f"SELECT count(*), {asked} {TRAINING}").fetchone() or ()
+        for place, name in enumerate(some):
+            found[name] = (flat[0], *flat[1 + 5 * place : 6 + 5 * place])
+    return found
 
 
 def _number_of(rows: Table, name: str) -> str:
