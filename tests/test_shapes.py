@@ -343,7 +343,6 @@ REFUSED = [
     (IMAGE, {"RandomContrast": {"factor": -0.3}}, "a number from 0 to 1, or two of them"),
     (IMAGE, {"RandomGrayscale": {"factor": 2}}, "a number from 0 to 1"),
     (IMAGE, {"RandomFlip": {"factor": 0.1}}, "it takes no `factor`"),
-    (IMAGE, {"RandomZoom": {"height_factor": 0.1, "interpolation": "bicubic"}}, "nearest or bil"),
 ]
 
 
