@@ -22,29 +22,35 @@ from pydantic_core import PydanticUndefined
 
 from tftrain import config, errors, pages, runs
 from tftrain.cli import app
-from tftrain.config import lint, schema
+from tftrain.config import columns, data, lint, schema
 
 PAGE = Path(__file__).with_name("reference.md")
 LINT_PAGE = Path(__file__).with_name("lint.md")
 SECTIONS = {
     "": schema.Config,
-    "data": schema.Data,
-    "data.split": schema.Split,
+    "data": data.Data,
+    "data.columns.NAME": columns.Column,
+    "data.columns.NAME.number": columns.Number,
+    "data.columns.NAME.category": columns.Category,
+    "data.columns.NAME.text": columns.Text,
+    "data.series": columns.Series,
+    "data.split": data.Split,
     "model": schema.Model,
     "training": schema.Training,
     "lint": schema.Lint,
-    "source, validation or test as files": schema.Arrays,
-    "data.scaling.rescale": schema.Rescale,
+    "source, validation or test as files": data.Arrays,
+    "data.scaling.rescale": data.Rescale,
 }
 # What a user calls the types that are more than their parts.
 TYPES = (
     (schema.KerasObject, "Keras object"),
     (schema.KerasObjects, "list of Keras objects"),
-    (schema.Source, "name or files"),
-    (schema.Part, "fraction or files"),
-    (schema.Scaling, "`standardize`, `rescale` or mapping"),
-    (schema.NpyFile, ".npy file"),
-    (schema.Label, "label"),
+    (data.Source, "name or files"),
+    (data.Part, "fraction, name or files"),
+    (data.Scaling, "`standardize`, `rescale`, `none` or mapping"),
+    (data.NpyFile, ".npy file"),
+    (data.Label, "label"),
+    (columns.Column, "column kind"),
     (int, "whole number"),
     (float, "number"),
     (str, "text"),
@@ -59,7 +65,7 @@ BOUNDS = {
     "gt": "more than",
     "le": "at most",
     "lt": "less than",
-    "min_length": "items: at least",
+    "min_length": "length at least",
     "pattern": "matches",
 }
 KERAS_OBJECT = """\
@@ -73,9 +79,12 @@ Any key can be set on the command line by its dotted path and a YAML value: `tra
 - In a list, a number counts from 0. A Keras name, or the one that `name:` gives, stands for the one
   entry that has it, and what follows are its arguments: `model.layers.Dropout.rate=0.3`.
 - `training.callbacks+=TerminateOnNaN` adds to the end of a list; of `+=[A, B]` each item.
+- `data.columns.zip=category` says what a column is. A column's name may hold dots where the file
+  has that name already; another goes into the file, or whole: `data.columns={x.box: drop}`.
 - `training.callbacks=null` takes an optional key away, so that its default is in force;
-  `training.callbacks.EarlyStopping=null` takes an entry out of a list. Within the arguments of a
-  Keras object `null` is a value: Keras's `None`."""
+  `training.callbacks.EarlyStopping=null` takes an entry out of a list, `data.columns.zip=null` a
+  column out of those spoken of. Within the arguments of a Keras object `null` is a value: Keras's
+  `None`."""
 EXTENDS = """\
 `extends: base.yaml` at the top lays a config over another, which may itself extend one; at most ten
 in a row. Sections (`data`, `data.split`, `model`, `training`, `lint`) merge key by key. Any other

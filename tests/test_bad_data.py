@@ -64,6 +64,23 @@ def header(shape, dtype="<f8"):
 
 
 @pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        (
+            ["yes", "no"] * 10,
+            "c.yaml:3:13: error[D006]: no row has the label `yess`; did you mean `",
+        ),
+        (["yess", "no", "maybe", "no"] * 5, "expected one class besides `yess`, got maybe, no; da"),
+        (["yess"] * 20, "c.yaml:8:9: error[D006]: only one class in the data, `yess`"),
+        (np.eye(2)[Y], "c.yaml:3:13: error[D006]: labels have 2 columns: classes need one"),
+    ],
+)
+def test_a_positive_class_that_is_none(labels, said, fault, tmp_path):
+    np.savez(tmp_path / "d.npz", x=X, y=labels)
+    assert said in fault({"source": "d.npz", "positive": "yess"})
+
+
+@pytest.mark.parametrize(
     ("named", "said"),
     [
         ({"x": WITH_NAN}, "D005]: d.npz: x: row 13, column 1 (counted from 0) is nan; leave out"),
@@ -309,7 +326,7 @@ def test_rows_to_predict_need_no_labels_and_come_from_a_file(tmp_path):
     settled = settled.model_copy(update={"data": weighted})
     path = tmp_path / "new.npz"
     np.savez(path, x=X, y=np.full(3, np.nan))
-    part = data.load_inputs(settled, str(path), data.Scaling())
+    (part,) = data.unlabelled(settled, str(path), data.Preparation()).blocks()
     np.testing.assert_array_equal(part.raw(slice(None)), X)
-    with pytest.raises(DataError, match=r"rows\.csv: error\[D002\]: expected an \.npz or \.npy f"):
-        data.load_inputs(settled, "rows.csv", data.Scaling())
+    with pytest.raises(DataError, match=r"rows\.csv: error\[D004\]: expected an \.npz or \.npy f"):
+        data.unlabelled(settled, "rows.csv", data.Preparation())

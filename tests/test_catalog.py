@@ -105,6 +105,61 @@ def test_every_argument_and_default_is_keras_s(kind, read):
     assert differences == []
 
 
+@pytest.mark.parametrize("kind", catalog.KINDS)
+def test_a_default_is_what_its_argument_takes(kind, read):
+    """And so is what is listed as choices: in small letters, since case is no matter."""
+    for entry in read.objects[kind].values():
+        for name, argument in entry.arguments.items():
+            where, default = f"{entry.name}.{name}", argument.default
+            assert argument.choices == tuple(map(str.casefold, argument.choices)), where
+            if default is None:
+                continue
+            assert not argument.choices or default in argument.choices, where
+            assert not argument.types or type(default).__name__ in argument.types, where
+
+
+@pytest.mark.parametrize(
+    ("kind", "place", "choices"),
+    [
+        (
+            "loss",
+            "BinaryCrossentropy.reduction",
+            "sum sum_over_batch_size mean mean_with_sample_weight none",
+        ),
+        ("layer", "Conv1D.padding", "valid same causal"),
+        ("layer", "SpatialDropout2D.data_format", "channels_first channels_last"),
+        ("layer", "RandomFlip.mode", "horizontal vertical horizontal_and_vertical"),
+        ("layer", "Hashing.output_mode", "int one_hot multi_hot count"),
+        ("layer", "STFTSpectrogram.scaling", "density spectrum"),
+        ("metric", "F1Score.average", "micro macro weighted"),
+        ("callback", "EarlyStopping.mode", "auto min max"),
+        ("layer", "STFTSpectrogram.window", ""),  # or an array
+        ("callback", "TensorBoard.update_freq", ""),  # or a number
+        ("metric", "AUC.curve", ""),  # more than the docstring says
+    ],
+)
+def test_choices_are_those_that_the_docstring_lists_as_all(kind, place, choices, read):
+    name, argument = place.split(".")
+    assert read.objects[kind][name].arguments[argument].choices == tuple(choices.split())
+
+
+@pytest.mark.parametrize(
+    ("kind", "place", "types"),
+    [
+        ("schedule", "ExponentialDecay.decay_steps", "int float"),
+        ("optimizer", "Adam.gradient_accumulation_steps", "int"),
+        ("optimizer", "Adam.loss_scale_factor", "int float"),
+        ("metric", "Precision.class_id", "int"),
+        ("metric", "Precision.thresholds", ""),  # or a list
+        ("layer", "Conv2D.kernel_size", ""),
+        ("callback", "ModelCheckpoint.save_freq", ""),
+    ],
+)
+def test_types_are_told_by_the_usual_first_words(kind, place, types, read):
+    name, argument = place.split(".")
+    assert read.objects[kind][name].arguments[argument].types == tuple(types.split())
+
+
 @pytest.mark.parametrize("kind", [k for k in MODULES if k not in ("layer", "schedule", "callback")])
 def test_short_names_mean_what_keras_takes_them_for(kind, read):
     known = importlib.import_module(f"keras.src.{MODULES[kind]}").ALL_OBJECTS_DICT

@@ -6,8 +6,11 @@ import json
 import random
 import re
 import string
+import time
 
+import numpy as np
 import pytest
+import yaml
 
 from conftest import ROOT
 from test_cli_light import WATCHED, tftrain  # noqa: F401 - the fixture
@@ -50,6 +53,18 @@ def test_the_network_as_a_table(tftrain):  # noqa: F811 - pytest's way
     ]
 
 
+def test_an_outlier_in_a_column_is_not_called_unscaled(tmp_path):
+    rows = [f"{number}.5,{number % 3}" for number in range(600)]
+    (tmp_path / "a.csv").write_text("\n".join(["x,y", *rows, "99999,1"]) + "\n")
+    path = tmp_path / "a.yaml"
+    path.write_text(
+        "data: {source: a.csv, target: y}\n"
+        "model: {layers: [{Dense: {units: 8, activation: relu}}, {Dense: {units: 1}}]}\n"
+        "training: {loss: MeanSquaredError, epochs: 2}\n"
+    )
+    assert [one.code for one in check.check(path, data=True).problems] == ["N012"]
+
+
 def test_errors_exit_with_2_and_all_are_told(tftrain, tmp_path):  # noqa: F811 - pytest's way
     path = tmp_path / "c.yaml"
     path.write_text(UNSOUND)
@@ -90,12 +105,65 @@ def test_a_long_list_of_faults_is_cut(tmp_path):
     assert lines[-1] == "... and 403 more"  # three sections are missing as well
 
 
-def test_what_is_not_known_is_said(tmp_path):
+def test_thousands_of_wrong_classes_are_told_within_seconds(tmp_path):
     path = tmp_path / "c.yaml"
-    layers = "[{EinsumDense: {equation: 'ab,bc->ac', output_shape: 3}}, {Dense: {units: 1}}]"
+    classes = ", ".join(f"x{number}" for number in range(6000))
+    weights = ", ".join(f"c{number}: 1" for number in range(1500))
+    path.write_text(
+        f"data: {{source: digits, classes: [{classes}]}}\nmodel: {{layers: [Flatten]}}\n"
+        f"training: {{loss: mse, epochs: 1, class_weight: {{{weights}}}}}\n"
+    )
+    began = time.process_time()
+    assert len(check.check(path).problems) == 2000
+    assert time.process_time() - began < 5  # 0.2 s; 30 s where each is compared with every other
+
+
+ODD = "{Dense: {units: 3, kernel_initializer: Identity}}"
+
+
+@pytest.mark.usefixtures("tensorflow")
+def test_keras_is_asked_where_no_rule_knows_a_layer(tmp_path):
+    path = tmp_path / "c.yaml"
     path.write_text(UNSOUND)
-    verdict = check.check(path, [f"model.layers={layers}"]).verdict()
-    assert verdict.endswith("shapes are not known from layer 1 on, `--build` asks Keras")
+    layers = f"model.layers=[{ODD}, {{Dense: {{units: 1}}}}]"
+    report = check.check(path, [layers])
+    assert report.verdict().endswith("; Keras was asked, as no rule knows all of `Dense`")
+    assert [(row.shape, row.parameters) for row in report.table] == [((3,), 195), ((1,), 4)]
+    report = check.check(path, [f"model.layers=[{ODD}, Conv1D: {{filters: 1, kernel_size: 2}}]"])
+    assert "K005" in {problem.code for problem in report.problems}
+
+
+def test_keras_is_not_asked_if_unwanted_and_that_is_told(tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text(UNSOUND.replace("- Conv2D: {filters: 3, kernel_size: 3}", f"- {ODD}"))
+    report = check.check(path, build=False)
+    (line,) = [str(problem) for problem in report.problems if problem.code == "K009"]
+    assert line == (
+        f"{path}:4:7: warning[K009]: `Dense`: only Keras knows whether it fits, and wasn't asked"
+    )
+    assert report.table[0].shape is None
+
+
+def test_rows_of_ones_own_are_read_if_they_are_there(tmp_path):
+    rows = tmp_path / "rows.npz"
+    path = tmp_path / "c.yaml"
+    path.write_text(UNSOUND.replace("digits, classes: [0, 1]", str(rows)))
+    told = {problem.code: problem for problem in check.check(path).problems}
+    assert told["K009"].severity == "warning"
+    assert told["K009"].message.endswith("rows.npz: no such file")
+    np.savez(rows, x=np.zeros((20, 4), np.float32), y=np.arange(20) % 2)
+    report = check.check(path)
+    assert [problem.code for problem in report.problems][:1] == ["K005"]
+    unread = check.check(path, build=False)
+    assert "which weren't read" in str(unread.problems[0])
+    assert unread.table[0].shape is None
+
+
+def test_arguments_are_checked_where_rows_are_not_known(tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text(UNSOUND.replace("digits, classes: [0, 1]", "gone.npz"))
+    report = check.check(path, ["model.layers.Conv2D.kernel_size=[3]"])
+    assert "K004" in {problem.code for problem in report.problems}
 
 
 def test_strict_makes_warnings_count(tftrain):  # noqa: F811 - pytest's way
@@ -115,6 +183,31 @@ def test_values_in_force_and_their_origins(tftrain, tmp_path):  # noqa: F811 - p
     assert config.load(again)[0] == config.load(DIGITS, ["training.epochs=7"])[0]
 
 
+def test_values_in_force_of_several_configs_are_documents_of_yaml(tftrain, tmp_path):  # noqa: F811 - pytest's way
+    faulty = tmp_path / "faulty.yaml"
+    faulty.write_text("sed: 1\n")
+    code, stdout, _ = tftrain("check", DIGITS, faulty, CONFIGS["digits_l2"], "--show")
+    assert code == 2
+    lines = stdout.split("\n")
+    assert lines[0] == f"--- # {DIGITS}"
+    assert f"--- # {faulty}" in lines
+    first, none, last = yaml.safe_load_all(stdout)
+    assert (first["name"], none, last["name"]) == ("digits", None, "digits_l2")
+
+
+def test_values_in_force_and_their_origins_as_json(tftrain):  # noqa: F811 - pytest's way
+    changed = [DIGITS, "training.epochs=7", "--format", "json"]
+    (shown,) = json.loads(tftrain("check", *changed, "--show")[1])
+    assert shown["effective"]["training"]["epochs"] == 7
+    assert "origins" not in shown
+    (traced,) = json.loads(tftrain("check", *changed, "--origin")[1])
+    assert traced["effective"] == shown["effective"]
+    assert traced["origins"]["training.epochs"] == "override 'training.epochs=7'"
+    assert traced["origins"]["data.source"] == f"{DIGITS}:8"
+    (faulty,) = json.loads(tftrain("check", *changed, "--show", "training.epoch=1")[1])
+    assert faulty["effective"] is None
+
+
 @pytest.mark.parametrize("code", ["C010", "k003", "N001"])
 def test_a_code_is_explained(code):
     page = check.explain(code)
@@ -127,11 +220,67 @@ def test_a_code_that_is_none_is_told():
         check.explain("C10")
 
 
+@pytest.mark.parametrize(
+    ("data", "training", "told"),
+    [
+        ("{source: digits, classes: [0, 11, 0]}", "", ["1:37: D006", "1:41: D006"]),
+        ("{source: iris, classes: [setosa, virginca]}", "", ["1:40: D006"]),
+        ("{source: gone.npz, classes: [0, 11, 0]}", "", ["1:43: D006"]),
+        ("{source: iris}", "class_weight: {setosa: 2, rosa: 3}", ["3:66: C023"]),
+        ("{source: digits, classes: [1, 0]}", "class_weight: {2: 2}", ["3:52: C023"]),
+        ("{source: diabetes}", "class_weight: balanced", ["3:48: D006"]),
+        ("{source: diabetes, classes: [25, 346]}", "class_weight: balanced", []),
+        ("{source: iris}", "class_weight: balanced", []),
+    ],
+)
+def test_classes_of_a_bundled_set_are_known_without_reading_it(data, training, told, tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text(
+        f"data: {data}\nmodel: {{layers: [{{Dense: {{units: 3}}}}]}}\n"
+        f"training: {{loss: mse, epochs: 1, {training}}}\n"
+    )
+    problems = [one for one in check.check(path).problems if one.code in ("D006", "C023")]
+    assert [f"{one.mark.line}:{one.mark.column}: {one.code}" for one in problems] == told
+
+
+def test_a_name_of_no_data_at_all_is_told_and_the_network_is_not_looked_at(tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text(UNSOUND.replace("digits", "digitts"))
+    report = check.check(path)
+    (problem,) = report.problems
+    assert str(problem) == (
+        f"{path}:1:16: error[D001]: `data.source`: no file, folder or bundled set is called "
+        "'digitts'; did you mean `digits`?"
+    )
+    assert report.table == ()
+
+
+def test_a_missing_file_is_told_and_the_network_read_all_the_same(tmp_path):
+    path = tmp_path / "c.yaml"
+    files = "{source: gone.npz, split: {train: 1.0, test: rows.npz}}"
+    path.write_text(
+        f"data: {files}\nmodel: {{layers: [{{Dense: {{units: 3}}}}, {{Dense: {{units: 1}}}}]}}\n"
+    )
+    (tmp_path / "row.npz").touch()
+    codes = [one.code for one in check.check(path, ["training={loss: mse, epochs: 1}"]).problems]
+    assert codes[:2] == ["D001", "D001"]
+    assert "N021" in codes, "and what the lint says"
+    told = check.check(path, ["training={loss: mse, epochs: 0}"]).problems
+    assert [(one.mark.column, one.code) for one in told] == [
+        (16, "D001"),
+        (52, "D001"),
+        (None, "C013"),
+    ]
+    assert "did you mean `row.npz`" in told[0].message + told[1].message
+
+
 def test_data_are_read_when_asked(tmp_path):
     path = tmp_path / "c.yaml"
-    path.write_text(UNSOUND.replace("source: digits", "source: gone.npz"))
-    assert "D001" not in {problem.code for problem in check.check(path).problems}
-    assert "D001" in {problem.code for problem in check.check(path, data=True).problems}
+    path.write_text(UNSOUND.replace("source: digits, classes: [0, 1]", "source: rows.npz"))
+    labels = np.array([0, 1] * 5)
+    np.savez(tmp_path / "rows.npz", x=np.full((10, 8, 8, 1), np.nan), y=labels)
+    assert "D005" not in {problem.code for problem in check.check(path).problems}
+    assert "D005" in {problem.code for problem in check.check(path, data=True).problems}
 
 
 @pytest.mark.usefixtures("tensorflow")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 
@@ -16,7 +17,8 @@ BAD = ROOT / "tests" / "configs" / "bad"
 WATCHED = """
 import atexit, sys
 heavy = {"tensorflow", "keras", "jax", "torch"}
-if {"--help", "--version", "runs"} & set(sys.argv):
+light = {"--help", "--version", "runs", "check", "cache"}
+if light & set(sys.argv) and "--data" not in sys.argv:
     heavy.add("numpy")
 atexit.register(lambda: print("imported", sorted(heavy & set(sys.modules)), file=sys.stderr))
 sys.argv[0] = "tftrain"
@@ -50,14 +52,44 @@ def tftrain(tmp_path):
         (["fit", "--help"], "--runs-dir"),
         (["runs"], "best epoch"),
         (["runs", "--json"], "[]"),
+        (["cache", "--clear"], "0 removed, 0 bytes"),
+        (["cache", "--older-than", "30d"], "0 removed, 0 bytes"),
     ],
 )
-def test_light_commands_load_nothing_heavy(arguments, shown, tftrain, tmp_path):
+def test_light_commands_load_nothing_heavy(arguments, shown, tftrain, tmp_path, monkeypatch):
+    monkeypatch.setenv("TFTRAIN_CACHE_DIR", str(tmp_path / "cache"))
     code, stdout, said = tftrain(*arguments)
     assert code == 0
     assert said == ("no runs in runs\n" if arguments[0] == "runs" else "")
     assert shown in stdout
     assert list(tmp_path.iterdir()) == []
+
+
+def test_kept_rows_are_listed_also_beside_what_is_damaged(tftrain, tmp_path, monkeypatch):
+    monkeypatch.setenv("TFTRAIN_CACHE_DIR", str(tmp_path / "cache"))
+    code, stdout, said = tftrain("cache")
+    assert (code, said) == (0, f"nothing in {tmp_path / 'cache' / 'prepared'}\n")
+    manifests = {
+        "whole": '{"source": "big.csv", "rows": 2000000}',
+        "odd": '{"source": "x", "rows": "many"}',
+        "none": "",
+        "deep": "[" * 100_000,
+    }
+    for name, content in manifests.items():
+        folder = tmp_path / "cache" / "prepared" / name
+        folder.mkdir(parents=True)
+        (folder / "entry.json").write_text(f"sum\n{content}")
+    code, stdout, said = tftrain("cache")
+    assert (code, said) == (0, "")
+    listed = [line.split()[:3] for line in stdout.splitlines()]
+    assert listed == [
+        ["source", "rows", "size"],
+        ["big.csv", "2,000,000", "42"],
+        ["all", "42", "bytes"],
+    ]
+    code, stdout, said = tftrain("cache", "--clear")
+    assert (code, stdout, said) == (0, "1 removed, 42 bytes\n", "")
+    assert list((tmp_path / "cache" / "prepared").iterdir()) == []
 
 
 @pytest.mark.parametrize(
@@ -71,6 +103,7 @@ def test_light_commands_load_nothing_heavy(arguments, shown, tftrain, tmp_path):
         ["predict", "run"],
         ["predict", "run", "x.npy"],
         ["runs", "--json=yes"],
+        ["cache", "--older-than", "30"],
     ],
     ids=lambda arguments: " ".join(map(str, arguments[:1] + arguments[2:])),
 )
@@ -129,6 +162,46 @@ def test_whoever_stops_reading_gets_no_traceback(tmp_path):
         shell, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
     )
     assert done.stderr == "141\n"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="shells are POSIX's")
+@pytest.mark.parametrize(
+    ("command", "code", "said"),
+    [
+        (f"check {DIGITS} >&-", 0, ""),
+        (f"check {DIGITS} >&- 2>&-", 0, ""),
+        ("init >&-", 0, ""),
+        ("fit gone.yaml 2>&-", 2, ""),
+        ("fit gone.yaml <&- >&-", 2, "gone.yaml: error[C007]: no such file\n"),
+    ],
+)
+def test_a_closed_stream_is_no_fault(command, code, said, tmp_path):
+    shell = ["bash", "-c", f"{sys.executable} -m tftrain {command}"]
+    done = subprocess.run(
+        shell, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (code, "", said)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals are POSIX's")
+@pytest.mark.parametrize("module", ["tftrain.stopping", "tftrain.errors", "difflib", "tftrain.cli"])
+def test_a_signal_while_modules_are_imported_leaves_no_traceback(module, tmp_path):
+    interrupted = (
+        "import os, signal, sys\n"
+        "class Finder:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name == {module!r}:\n"
+        "            os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Finder())\n"
+        "from tftrain.__main__ import main\n"
+        "main()\n"
+    )
+    command = [sys.executable, "-c", interrupted, "runs"]
+    done = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode in (130, -signal.SIGINT)
+    assert "Traceback" not in done.stderr
 
 
 def test_runs_are_listed_also_beside_damaged_ones(tftrain, tmp_path):

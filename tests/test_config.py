@@ -126,6 +126,8 @@ paths = st.sampled_from(
     + [f"data.{key}" for key in config.Data.model_fields]
     + [f"data.{key}" for key in ("source.x", "source.y", "split.test", "split.train", "classes.0")]
     + [f"data.{key}" for key in ("split.validation.x", "scaling.rescale", "scaling.rescale.scale")]
+    + [f"data.columns.{key}" for key in ("a", "a.number", "a.number.impute", "text.text", "a.drop")]
+    + [f"data.{key}" for key in ("series.lags", "missing.0", "size.0")]
     + [f"training.{key}" for key in config.Training.model_fields]
     + ["training.metrics.0", "training.callbacks.0.EarlyStopping.monitor", "training.loss.mapping"]
 )
@@ -150,7 +152,7 @@ def test_any_value_anywhere_is_taken_or_refused_in_lines(changes):
         settled, _ = config.load(DIGITS, written)
     except ConfigError as error:
         for problem in error.problems:
-            assert re.fullmatch(r"[CK]0\d\d", problem.code)
+            assert re.fullmatch(r"[CDK]0\d\d", problem.code)
             assert str(problem).isprintable()
             assert not re.search(
                 r"pydantic|input should|value error|\.(bool|int|float|str)\b", str(problem)

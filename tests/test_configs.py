@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from conftest import ROOT
-from tftrain import config
+from tftrain import check, config
 from tftrain.require import named, parse
 from tftrain.terminal import Silent
 
 CONFIGS = {path.stem: path for path in sorted((ROOT / "configs").glob("*.yaml"))}
+REAL = {path.stem: path for path in sorted((ROOT / "configs" / "real").glob("*.yaml"))}
 # Bounds of the test split that a linear model, or always the largest class, would miss or just
 # reach; scikit-learn's ridge has R2 0.48 on the diabetes data.
 ZERO = "bias_initializer.Constant.value=0"  # so that the linear outputs have both signs
@@ -43,6 +44,23 @@ def test_a_config_opens_with_its_purpose_and_its_command(name):
     assert re.fullmatch(r"# [A-Z].*\.", purpose)
     assert command == f"#   tftrain fit configs/{name}.yaml"
     assert config.load(CONFIGS[name])[0].name == name
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_a_config_for_real_data_opens_with_its_purpose_and_its_bar(name):
+    purpose, command = REAL[name].read_text("utf-8").split("\n")[:2]
+    assert re.fullmatch(r"# [A-Z].*\.", purpose)
+    bar = r"--require '\w+[<>]=[\d.]+'"
+    assert re.fullmatch(rf"#   tftrain fit configs/real/{name}\.yaml {bar}( {bar})*", command)
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_a_config_for_real_data_is_sound_without_them(name, tmp_path, monkeypatch):
+    (tmp_path / "mnist01_png").mkdir()  # a source without an ending is a folder that is there
+    monkeypatch.setenv("TFTRAIN_TEST_DATA", str(tmp_path))
+    report = check.check(REAL[name])
+    assert [str(problem) for problem in report.problems] == []
+    assert report.config.name == name
 
 
 @pytest.mark.slow

@@ -125,6 +125,24 @@ def test_classes_are_chosen_and_ordered(load, tmp_path):
     assert load({"source": "d.npz", "classes": [0, 0.1]}).form.classes == ("0", "0.1")
 
 
+@pytest.mark.parametrize(
+    ("written", "positive", "classes"),
+    [
+        (np.array(["yes", "no"])[Y % 2], "yes", ("no", "yes")),
+        (np.array(["yes", "no"])[Y % 2], "no", ("yes", "no")),
+        (Y % 2 == 0, False, ("true", "false")),
+        (1.0 + Y % 2, 1, ("2", "1")),
+    ],
+)
+def test_the_positive_class_is_class_1(written, positive, classes, load, tmp_path):
+    np.savez(tmp_path / "d.npz", x=X, y=written)
+    splits = load({"source": "d.npz", "positive": positive}, "BinaryCrossentropy")
+    assert splits.form.classes == classes
+    np.testing.assert_array_equal(everything(splits)[1], written == positive)
+    splits = load({"source": "breast_cancer", "positive": "malignant"}, "BinaryCrossentropy")
+    assert splits.form.classes == ("benign", "malignant")
+
+
 def test_labels_that_stay_as_they_are(load, tmp_path):
     for y, loss in (
         (np.where(Y > 0, 1, -1), "Hinge"),
@@ -153,7 +171,8 @@ def test_validation_and_test_rows_from_files(load, tmp_path):
     np.testing.assert_array_equal(forwards.raw(slice(None)), backwards.raw(slice(None))[::-1])
     np.testing.assert_array_equal(forwards.labels, backwards.labels[::-1])
     np.testing.assert_array_equal(splits.test.labels, [2] * 5)
-    np.testing.assert_array_equal(splits.test.raw(slice(None)), splits.scaling.apply(X[:5] * 10))
+    scaled = splits.preparation.scaling.apply(X[:5] * 10)
+    np.testing.assert_array_equal(splits.test.raw(slice(None)), scaled)
 
 
 groups_of_rows = st.lists(st.integers(0, 4), min_size=1, max_size=300).map(np.array)
@@ -224,13 +243,13 @@ def test_scaling_is_scikit_learns_learnt_on_the_training_rows(
         # float32 keeps seven digits of 1e4 against a deviation of 2e3
         np.testing.assert_allclose(scaled, fitted.transform(x[part.rows]), atol=2e-6)
         np.testing.assert_array_equal(scaled[:, 3], 0)
-    assert splits.scaling.constant == 1
+    assert splits.preparation.scaling.constant == 1
     others = np.setdiff1d(np.arange(60), splits.train.rows)
     x[others] = rng.normal(1e6, 1e5, (len(others), 4))
     np.savez(tmp_path / "d.npz", x=x, y=Y)
-    again = load({"source": "d.npz", "scaling": kind}).scaling
-    np.testing.assert_array_equal(again.first, splits.scaling.first)
-    np.testing.assert_array_equal(again.second, splits.scaling.second)
+    again = load({"source": "d.npz", "scaling": kind}).preparation.scaling
+    np.testing.assert_array_equal(again.first, splits.preparation.scaling.first)
+    np.testing.assert_array_equal(again.second, splits.preparation.scaling.second)
 
 
 def test_an_image_is_scaled_as_a_whole_and_by_given_numbers(load, tmp_path):
@@ -238,13 +257,13 @@ def test_an_image_is_scaled_as_a_whole_and_by_given_numbers(load, tmp_path):
     np.savez(tmp_path / "d.npz", x=images, y=Y)
     splits = load({"source": "d.npz", "scaling": "standardize"})
     scaled = splits.train.raw(slice(None))
-    assert splits.scaling.first.shape == ()
+    assert splits.preparation.scaling.first.shape == ()
     assert abs(scaled.mean()) < 1e-6
     assert abs(scaled.std() - 1) < 1e-6
     given_ = load({"source": "d.npz", "scaling": {"rescale": {"scale": 0.5, "offset": -1}}})
     np.testing.assert_array_equal(everything(given_)[0], images * 0.5 - 1)
-    kept = scaling.from_arrays(splits.scaling.arrays())
-    np.testing.assert_array_equal(kept.apply(images), splits.scaling.apply(images))
+    kept = scaling.from_arrays(splits.preparation.scaling.arrays())
+    np.testing.assert_array_equal(kept.apply(images), splits.preparation.scaling.apply(images))
 
 
 def test_class_weights_are_scikit_learns_or_those_given(load, tmp_path):

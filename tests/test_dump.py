@@ -11,6 +11,7 @@ from tftrain import config
 from tftrain.config import dump, text
 from tftrain.errors import ConfigError
 
+DATA_KEYS = set(config.Data.model_fields)
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
 BASE = """\
 data: {source: digits, classes: [0, 1]}
@@ -54,13 +55,8 @@ def test_every_value_knows_where_it_came_from(path):
         ("name",): "default",
         ("seed",): "environment Q_SEED",
         ("data", "source"): "base.yaml:1",
-        ("data", "x"): "default",
-        ("data", "y"): "default",
-        ("data", "sample_weight"): "default",
         ("data", "classes", 0): "override 'data.classes=[3, 8]'",
         ("data", "classes", 1): "override 'data.classes=[3, 8]'",
-        ("data", "one_hot"): "default",
-        ("data", "scaling"): "default",
         ("data", "split", "train"): "default",
         ("data", "split", "validation"): "default",
         ("data", "split", "test"): "default",
@@ -82,7 +78,50 @@ def test_every_value_knows_where_it_came_from(path):
         ("training", "jit_compile"): "default",
         ("training", "threads"): "override 'training.threads=2'",
         ("training", "callbacks"): "default",
-    } | {place: "default" for place in origins if place[0] == "lint"}
+    } | {("data", key): "default" for key in DATA_KEYS - {"source", "classes", "split"}} | {
+        place: "default" for place in origins if place[0] == "lint"
+    }
+
+
+TABLE = """\
+data:
+  source: rows.csv
+  target: y
+  columns:
+    age: {number: {impute: mean, scaling: standardize}}
+    zip: category
+    x.box: {drop: }
+  missing: ["?", -]
+  split: {train: 1}
+model: {layers: [{Dense: {units: 1}}]}
+training: {loss: mse, epochs: 1}
+"""
+
+
+def test_what_is_said_of_columns_is_written_as_short_as_it_can_be(tmp_path):
+    path = tmp_path / "table.yaml"
+    path.write_text(TABLE, "utf-8")
+    settled, source = config.load(path, ["data.columns.pay.number.num_bins=9", "data.size=null"])
+    written = config.with_origins(settled, source)
+    (tmp_path / "again.yaml").write_text(written, "utf-8")
+    again, _ = config.load(tmp_path / "again.yaml")
+    assert again.data == settled.data
+    columns = text.plain(text.read(written.encode(), "f"))["data"]["columns"]
+    assert columns == {
+        "age": {"number": {"impute": "mean"}},
+        "zip": "category",
+        "x.box": "drop",
+        "pay": {"number": {"num_bins": 9}},
+    }
+    origins = config.origins(settled, source)
+    for place, line in (
+        (("columns", "age", "number", "impute"), 5),
+        (("columns", "x.box"), 7),
+        (("missing", 1), 8),
+    ):
+        assert origins["data", *place] == f"{path}:{line}"
+    override = "override 'data.columns.pay.number.num_bins=9'"
+    assert origins["data", "columns", "pay", "number", "num_bins"] == override
 
 
 def test_the_comments_stand_in_a_column(path):

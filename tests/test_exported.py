@@ -9,6 +9,8 @@ from test_model import BINARY, LOGITS, NUMBER, SPARSE, build, dense
 from tftrain.data import Form, Preparation
 from tftrain.data.scaling import Scaling
 
+pytestmark = pytest.mark.usefixtures("tensorflow")
+
 
 @pytest.mark.parametrize(
     ("loss", "form", "units", "function"),

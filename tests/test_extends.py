@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 
 import pytest
@@ -240,3 +241,20 @@ def test_nothing_laid_over_or_under_changes_nothing(value):
     nothing = tree({})
     assert text.plain(extends.merge(nothing, node)) == value
     assert text.plain(extends.merge(node, nothing)) == value
+
+
+@pytest.mark.parametrize(
+    ("broken", "code"),
+    [("model: [\n", "C001"), ("- 1\n", "C012"), ("extends: gone.yaml\n", "C040")],
+)
+def test_a_base_that_cannot_be_read_hides_no_fault_of_the_file(broken, code, folder):
+    write(folder / "base.yaml", broken)
+    path = write(
+        folder / "c.yaml",
+        "extends: base.yaml\nsed: 3\ndata: {source: digit}\n"
+        "training: {epochs: 0, callbacks: [{EarlyStopping: {patienc: 1, monitor: auc}}]}\n",
+    )
+    lines = faults(path, "model.layers.Dense.units=5", "seed")
+    told = [re.search(r"error\[(\w+)\]", line)[1] for line in lines]
+    # what the base may have isn't called missing
+    assert told == ["C010", "D001", "C013", "K002", code, "C008"]

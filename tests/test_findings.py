@@ -42,6 +42,40 @@ def test_a_caret_stands_under_the_place(problems):
     ]
 
 
+def excerpt(path, line, column):
+    """The line shown, and what of it stands over the caret and after."""
+    path.write_text(line, "utf-8")
+    _, shown, caret = findings.text(
+        [Problem(Mark(str(path), 1, column), "C010", "x")], excerpts=True
+    )
+    return shown.removeprefix("    1 | "), caret.removeprefix("      | ").index("^")
+
+
+def test_a_caret_stands_right_after_letters_of_any_width(tmp_path):
+    path = tmp_path / "c.yaml"
+    assert excerpt(path, "名前: {訓練: 1}", 6) == ("名前: {訓練: 1}", 7)
+    assert excerpt(path, "🙂🙂: x", 4) == ("🙂🙂: x", 5)
+    assert excerpt(path, "e\u0301te: x", 6) == ("e\u0301te: x", 4)
+    assert excerpt(path, "a:\t\tx", 5) == ("a:  x", 4)
+
+
+@pytest.mark.parametrize("letter", ["a", "名"])
+def test_a_long_line_is_cut_to_the_terminals_width(letter, tmp_path, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    wide = 2 if letter == "名" else 1
+    for column in (1, 5, 150, 299, 300, 301):
+        line = letter * (column - 1) + "!" * (column < 301) + letter * (300 - column)
+        shown, caret = excerpt(tmp_path / "c.yaml", line, column)
+        cells = [cell for one in shown for cell in [one] * (wide if one == letter else 1)]
+        assert 45 <= len(cells) <= 52
+        assert caret < 52
+        assert cells[caret : caret + 1] == (["!"] if column < 301 else [])
+        assert shown.startswith("...") == (column > 5)
+        assert shown.endswith("...") == (column < 299)
+    short = letter * (52 // wide)
+    assert excerpt(tmp_path / "c.yaml", short, 3) == (short, 2 * wide)
+
+
 def test_annotations_hold_no_line_end_and_no_stray_separator(problems):
     assert findings.annotation(problems[1]) == (
         "::error title=C012::override 'seed=x': `seed`: 50 %25, one%0Aline"

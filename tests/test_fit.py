@@ -174,7 +174,7 @@ def test_the_exported_model_takes_raw_rows(tmp_path, scaling):
     theirs = model.predict_on_batch(raw.raw(slice(None)))
     ours = np.concatenate(list(mine.engine.predict(test)))
     np.testing.assert_allclose(theirs, ours, rtol=0, atol=1e-6)
-    prepared = keras.Sequential(model.layers[:1])(raw.raw(slice(None)))
+    prepared = model.layers[1](raw.raw(slice(None)))  # after the input
     np.testing.assert_array_equal(prepared.numpy(), test.raw(slice(None)))
 
 
@@ -188,70 +188,6 @@ def test_logits_become_probabilities_in_the_exported_model(tmp_path):
     )
     outputs = keras.models.load_model(run.folder / runs.MODEL).predict_on_batch(np.eye(64))
     assert ((outputs > 0) & (outputs < 1)).all()
-
-
-def test_predictions_as_csv(trained, tmp_path):
-    from tftrain import evaluate
-
-    rows = trained.splits().test
-    np.savez(tmp_path / "new.npz", x=rows.inputs[rows.rows])
-    output = tmp_path / "new.csv"
-    assert evaluate.predict(trained, str(tmp_path / "new.npz"), output) == 72
-    with output.open() as file:
-        table = list(csv.DictReader(file))
-    columns = ["row", "class", "probability", "probability_0", "probability_1"]
-    assert list(table[0]) == columns
-    assert [int(row["row"]) for row in table] == list(range(72))
-    for row in table:
-        assert float(row["probability"]) == max(float(row[name]) for name in columns[-2:])
-        assert float(row[f"probability_{row['class']}"]) == float(row["probability"])
-    correct = [int(row["class"]) == label for row, label in zip(table, rows.labels, strict=True)]
-    assert np.mean(correct) == pytest.approx(trained.summary["metrics"]["test"]["accuracy"])
-
-
-def test_predictions_as_npz_are_those_of_the_csv(trained, tmp_path):
-    from tftrain import evaluate
-
-    np.save(tmp_path / "new.npy", trained.splits().test.raw(slice(5)))
-    evaluate.predict(trained, str(tmp_path / "new.npy"), tmp_path / "out.npz")
-    evaluate.predict(trained, str(tmp_path / "new.npy"), tmp_path / "out.csv")
-    with np.load(tmp_path / "out.npz") as arrays, (tmp_path / "out.csv").open() as file:
-        for place, row in enumerate(csv.DictReader(file)):
-            assert {name: str(arrays[name][place]) for name in row}["class"] == row["class"]
-            assert float(row["probability"]) == pytest.approx(arrays["probability"][place])
-
-
-@pytest.mark.parametrize(
-    ("classes", "loss", "outputs", "columns"),
-    [
-        (None, "mse", [[0.5], [2.0]], {"prediction": [0.5, 2.0]}),
-        (None, "mse", [[1, 2], [3, 4]], {"prediction_0": [1, 3], "prediction_1": [2, 4]}),
-        ("abc", "mse", [[0.5], [2.0]], {"prediction": [0.5, 2.0]}),
-        ("ab", "BinaryCrossentropy", [[0.2], [0.6]], {"class": "ab", "probability": [0.8, 0.6]}),
-        ("ab", "{BinaryCrossentropy: {from_logits: true}}", [[-1], [1]], {"class": "ab"}),
-        ("ab", "Hinge", [[-1.5], [0.5]], {"class": "ab", "margin": [-1.5, 0.5]}),
-        (
-            "abc",
-            "{SparseCategoricalCrossentropy: {from_logits: true}}",
-            [[0, 9, 0], [0, 0, 9]],
-            {"class": "bc", "probability_a": [np.exp(-9) / (1 + 2 * np.exp(-9))] * 2},
-        ),
-    ],
-)
-def test_outputs_become_columns(trained, classes, loss, outputs, columns):
-    from dataclasses import replace
-
-    from tftrain import config, evaluate
-
-    settings, _ = config.load(DIGITS, [f"training.loss={loss}"])
-    form = replace(trained.form, classes=classes and tuple(classes))
-    asked = replace(trained, config=settings, form=form)
-    made = evaluate._columns(asked, np.array(outputs, np.float32))  # noqa: SLF001 - each kind of outputs
-    for name, values in columns.items():
-        if name == "class":
-            assert made[name].tolist() == list(values)
-        else:
-            np.testing.assert_allclose(made[name], values, rtol=2e-4)
 
 
 def test_what_tensorflow_cannot_compute_is_told_wherever_it_comes_up(tmp_path):
@@ -270,7 +206,7 @@ def test_what_tensorflow_cannot_compute_is_told_wherever_it_comes_up(tmp_path):
     with pytest.raises(
         DataError, match=r"D009\]: TensorFlow refused a batch: indices.* not in \[0, 5\)"
     ):
-        evaluate.score(loaded, file=str(tmp_path / "test.npz"))
+        evaluate.score(loaded, loaded.rows(file=str(tmp_path / "test.npz")), "test.npz")
     split = f"data.split={{train: 0.8, validation: 0.2, test: {tmp_path / 'test.npz'}}}"
     with pytest.raises(TrainingError, match=r"T002\]: TensorFlow refused a batch"):
         train(tmp_path / "runs", *settings, split)
@@ -414,12 +350,10 @@ def test_a_run_that_cannot_begin_leaves_no_directory(tmp_path, monkeypatch):
     ],
 )
 def test_other_rows_are_of_the_shape_trained_on(trained, tmp_path, shape, said):
-    from tftrain import evaluate
-
     shapes = {"x": (9, 64), "y": (9,)} | shape
     np.savez(tmp_path / "d.npz", **{one: np.zeros(shapes[one]) for one in shapes})
     with pytest.raises(DataError, match=said) as raised:
-        evaluate.score(trained, file=str(tmp_path / "d.npz"))
+        trained.rows(file=str(tmp_path / "d.npz"))
     assert raised.value.problems[0].code == "D004"
 
 

@@ -38,8 +38,12 @@ UNSEEN = {
     "C022": "one key against others: a metric's name may follow from its class",
     "C023": "one key against another: weights against classes",
     "C024": "one key against another: names of arrays against the source",
+    "C025": "one key against another: what the source is, or another key, makes it void",
+    "D006": "the data: what labels a bundled set has",
     "C040": "another file",
     "C041": "the environment",
+    "D001": "the disk: any text may be the name of a folder, if one of that name is there",
+    "D002": "the disk: likewise",
 }
 # Single values that a schema lets through, and why.
 UNSEEN_VALUES = {
@@ -190,6 +194,69 @@ def test_a_config_that_extends_another_needs_nothing_itself(written, passes, val
     assert validator.is_valid(plain(written)) == passes
 
 
+SECTIONS = {  # of data, and what `load` says of them beyond what a schema can see
+    "{source: a.csv, target: y}": set(),
+    "{source: 'a*.CSV.gz', target: y, query: SELECT * FROM data, missing: ['?'], time: t}": set(),
+    "{source: a.csv, series: {column: y, lags: 3}, scaling: none}": set(),
+    "{source: a.csv, target: y, columns: {a: number, number: {number: }, b: {drop: {}}}}": set(),
+    "{source: a.csv, target: y, columns: {a: {number: {impute: 2.5}}, b: {image: }}, "
+    "size: [2, 3]}": set(),
+    "{source: a.csv, target: y, columns: {a: {text: {output_mode: int}}}, size: null}": set(),
+    "{source: folder, size: [28, 28], channels: 3, on_error: skip, positive: true}": set(),
+    "{source: nowhere, split: {train: 1, validation: nor_here}}": {"D001"},
+    "{source: a.txt.bak}": {"D002"},
+    "{source: digits, columns: {zip: id}}": {"C025"},
+    "{source: ''}": {"C014"},
+    "{source: a.csv}": {"C011"},
+    "{source: b.JSONL.gz, series: null}": {"C011"},
+    "{source: part-*.parquet, target: null}": {"C011"},
+    "{source: a.csv, target: y, columns: {a: numbr}}": {"C014"},
+    "{source: a.csv, target: y, columns: {a: {numbr: {}}}}": {"C010"},
+    "{source: a.csv, target: y, columns: {a: }}": {"C014"},
+    "{source: a.csv, target: y, columns: {a: {}}}": {"C014"},
+    "{source: a.csv, target: y, columns: {a: {number: , text: }}}": {"C014"},
+    "{source: a.csv, target: y, columns: {a: {number: {imput: mean}}}}": {"C010"},
+    "{source: a.csv, target: y, columns: {a: {number: {impute: middle}}}}": {"C014"},
+    "{source: a.csv, target: y, columns: {a: {number: {num_bins: 1}}}}": {"C013"},
+    "{source: a.csv, target: y, columns: {a: {id: {x: 1}}}}": {"C010"},
+    "{source: a.csv, target: y, columns: [a]}": {"C012"},
+    "{source: a.csv, target: y, columns: null}": {"C012"},
+    "{source: a.csv, target: y, query: ''}": {"C013"},
+    "{source: a.csv, target: 3}": {"C012"},
+    "{source: a.csv, target: y, positive: [1]}": {"C014"},
+    "{source: a.csv, target: y, missing: '?'}": {"C012"},
+    "{source: a.csv, target: y, missing: [-9]}": {"C012"},
+    "{source: a.csv, target: y, encoding: utf8}": {"C014"},
+    "{source: a.csv, target: y, target_scaling: logs}": {"C014"},
+    "{source: a.csv, series: {column: y}}": {"C011"},
+    "{source: a.csv, series: {column: y, lags: 0}}": {"C013"},
+    "{source: a.csv, series: {column: y, lags: 1, step: 1}}": {"C010"},
+    "{source: folder, size: [28]}": {"C014"},
+    "{source: folder, size: [28, 28, 3]}": {"C014"},
+    "{source: folder, size: [28, 0]}": {"C013"},
+    "{source: folder, size: 28}": {"C014"},
+    "{source: folder, channels: 2}": {"C014"},
+    "{source: folder, channels: true}": {"C014"},
+    "{source: folder, on_error: ignore}": {"C014"},
+}
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_a_section_of_data_is_judged_as_load_does(section, tmp_path, validator):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "a.txt.bak").touch()
+    rest = "model: {layers: [Flatten]}\ntraining: {loss: mse, epochs: 1}\n"
+    path = tmp_path / "c.yaml"
+    path.write_text(f"data: {section}\n{rest}", "utf-8")
+    found = codes(path)
+    assert found == SECTIONS[section]
+    assert validator.is_valid(plain(path.read_text("utf-8"))) != bool(found & SEEN)
+
+
+def test_a_table_that_extends_another_needs_no_target_itself(validator):
+    assert validator.is_valid(plain("{extends: base.yaml, data: {source: a.csv}}"))
+
+
 def test_a_variable_of_the_environment_can_stand_for_any_scalar(validator):
     every = """\
 name: "run-${env:USER}"
@@ -199,6 +266,13 @@ data:
   one_hot: "${env:ONE_HOT}"
   classes: ["${env:A}", 1]
   scaling: "${env:SCALING}"
+  target_scaling: "${env:TARGET_SCALING}"
+  size: ["${env:ROWS}", 28]
+  channels: "${env:CHANNELS}"
+  positive: "${env:POSITIVE}"
+  columns: {a: "${env:KIND}", b: {number: {impute: "${env:FILL}", num_bins: "${env:BINS}"}}}
+  series: {column: "${env:COLUMN}", lags: "${env:LAGS}"}
+  missing: ["${env:MISSING}"]
   split: {train: "${env:TRAIN}", validation: "${env:VALIDATION}", test: {x: "${env:X}"}}
 model:
   layers:

@@ -71,6 +71,39 @@ def test_a_layer_that_does_not_fit_is_told_with_keras_reason():
     assert "expected min_ndim=4, found ndim=2" in line
 
 
+ON_THE_WAY = [
+    ("Wrapper: {layer: Flatten}", "4:7", "no defined output shape"),
+    ("RandomCrop: {height: 2, width: 2}", "6:7", "can't compute rows of shape (16,): "),
+    ("Dropout: {rate: 0.5, noise_shape: [2, 2]}", "4:7", "compute rows of shape (4, 4, 1): "),
+]
+
+
+@pytest.mark.parametrize(("layer", "place", "message"), ON_THE_WAY)
+def test_what_keras_only_finds_on_rows_is_told_as_well(layer, place, message):
+    (line,) = told(
+        Form((4, 4, 1), (), None),
+        f"""
+        model:
+          layers:
+            - {layer}
+            - Flatten
+            - Dense: {{units: 1}}
+        training: {{loss: mse}}
+        """,
+    )
+    assert line.startswith(f"test.yaml:{place}: error[K005]: ")
+    assert message in line
+
+
+def test_trying_a_network_leaves_no_traces():
+    layers = ["BatchNormalization", {"Dropout": {"rate": 0.5, "seed": 3}}, dense(1)]
+    network, _ = build(NUMBER, layers, "mse")
+    moving_mean, moving_variance = network.layers[0].weights[2:]
+    assert not moving_mean.numpy().any()
+    assert (moving_variance.numpy() == 1).all()
+    assert network.layers[1].seed_generator.state.numpy().tolist() == [3, 0]
+
+
 def test_everything_that_keras_refuses_is_told_at_once():
     lines = told(
         NUMBER,

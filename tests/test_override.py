@@ -47,6 +47,73 @@ def at(value, path):
     return value
 
 
+TABLE = """\
+data:
+  source: rows.csv
+  target: y
+  columns: {age: number, x: drop, x.box: {number: {impute: 0}}, x box: id}
+model: {layers: [{Dense: {units: 1}}]}
+training: {loss: mse, epochs: 1}
+"""
+
+
+@pytest.mark.parametrize(
+    ("change", "place", "value"),
+    [
+        ("data.columns.zip=category", ("columns", "zip"), "category"),
+        ("data.columns.age=drop", ("columns", "age"), "drop"),
+        (
+            "data.columns.age.number.impute=mean",
+            ("columns", "age"),
+            {"number": {"impute": "mean"}},
+        ),
+        (
+            "data.columns.new.category={max_categories: 7}",
+            ("columns", "new"),
+            {"category": {"max_categories": 7}},
+        ),
+        (
+            "data.columns.x.box.number.num_bins=4",
+            ("columns", "x.box"),
+            {"number": {"impute": 0.0, "num_bins": 4}},
+        ),
+        ("data.columns.x.box=text", ("columns", "x.box"), "text"),
+        ("data.columns.x box=text", ("columns", "x box"), "text"),
+        ("data.columns={a.b: id}", ("columns",), {"a.b": "id"}),
+        ("data.size=[28,28]", ("size",), [28, 28]),
+        ('data.missing+="?"', ("missing",), ["?"]),
+        ("data.positive=true", ("positive",), True),
+    ],
+)
+def test_the_keys_of_tables_and_images_can_be_overridden(change, place, value, path):
+    path.write_text(TABLE)
+    images = ["data.columns.i=image"] if "size" in change else []
+    found = load(path, change, *images)["data"]
+    for part in place:
+        found = found[part]
+    assert found == value
+
+
+def test_a_series_can_take_the_target_s_place(path):
+    path.write_text(TABLE)
+    changed = ["data.series={column: value, lags: 24}", "data.target=null", "data.series.lags=12"]
+    series = load(path, *changed)["data"]["series"]
+    assert series == {"column": "value", "lags": 12, "horizon": 1}
+
+
+def test_a_column_can_be_taken_out_whatever_its_name(path):
+    path.write_text(TABLE)
+    columns = load(path, "data.columns.x.box=null", "data.columns.age=null")["data"]["columns"]
+    assert columns == {"x": "drop", "x box": "id"}
+
+
+def test_a_name_with_a_dot_that_is_not_there_is_a_path(path):
+    path.write_text(TABLE)
+    with pytest.raises(ConfigError) as raised:
+        config.load(path, ["data.columns.y.box=id"])
+    assert "unknown key `box` in `data.columns.y`; expected number, cat" in str(raised.value)
+
+
 @pytest.mark.parametrize(
     ("change", "place", "value"),
     [

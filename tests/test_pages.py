@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from conftest import ROOT
-from tftrain import config, errors, pages, require, templates
+from tftrain import check, config, errors, pages, require, templates
 from tftrain.errors import TftrainError
 
 BLOCK = re.compile(r"^(Wrong|Right):\n\n```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -27,6 +27,9 @@ BASE = {
 }
 ROWS = "data: {source: rows.npz}\n"
 BUILT = ("K004", "K005", "K006")  # what only Keras knows
+FOUND = tuple(code for code in EXAMPLES if code.startswith("D02"))  # what only `check` looks for
+TABLE = "data: {source: rows.csv, target: label"
+CHECKED = ("K009", "K010")  # what only `check` tells
 # Commands on runs and on files in other encodings: what they show, other tests show at length.
 NOT_RUN = ("C005", "K008", "D008", "D009", "R001", "R002", "R003")
 
@@ -46,6 +49,7 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.delenv("NUMBER_OF_EPOCHS", raising=False)
     shutil.copy(ROOT / "configs" / "digits.yaml", tmp_path)
     (tmp_path / "base.yaml").write_text("".join(BASE.values()))
+    (tmp_path / "rows.csv").write_text("age,town,label\n" + "25,Rome,0\n30,Oslo,1\n" * 10)
     exec(block("D003", "Right"), {})  # noqa: S102 - our own page's code, which writes rows.npz
     return tmp_path
 
@@ -83,6 +87,14 @@ def test_every_code_has_a_page_with_a_wrong_and_a_right_example():
         assert words.rstrip().endswith("."), code
 
 
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize("side", ["Wrong", "Right"])
+@pytest.mark.parametrize("code", CHECKED)
+def test_an_example_of_check_is_told_under_its_code(code, side):
+    problems = check.check(whole(block(code, side))).problems
+    assert {problem.code for problem in problems} & set(CHECKED) == expected(code, side)
+
+
 def test_a_page_is_found_by_its_code_and_by_no_other():
     text = pages.page("c010")
     assert text.startswith(f"C010: {errors.CODES['C010']}\n\nNo such key")
@@ -112,13 +124,27 @@ def test_no_example_is_left_out():
 
 
 @pytest.mark.usefixtures("folder")
-@pytest.mark.parametrize(("code", "side", "content"), cases("yaml", beginning="CK", besides=BUILT))
+@pytest.mark.parametrize(
+    ("code", "side", "content"), cases("yaml", beginning="CK", besides=(*BUILT, *CHECKED))
+)
 def test_a_config_s_example_is_told_under_its_code(code, side, content):
     assert told(lambda: config.load(whole(content))) == expected(code, side)
 
 
 @pytest.mark.usefixtures("folder")
-@pytest.mark.parametrize(("code", "side", "content"), cases("yaml", "python", beginning="D"))
+@pytest.mark.parametrize(
+    ("code", "side", "content"),
+    [case for case in cases("yaml", beginning="K") if case.values[0] in CHECKED],
+)
+def test_what_the_table_shows_is_told_under_its_code(code, side, content):
+    problems = check.check(whole(content)).problems
+    assert {one.code for one in problems if one.severity == "error"} == expected(code, side)
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize(
+    ("code", "side", "content"), cases("yaml", "python", beginning="D", besides=FOUND)
+)
 def test_an_example_of_data_is_told_under_its_code(code, side, content):
     from tftrain import data
 
@@ -126,6 +152,20 @@ def test_an_example_of_data_is_told_under_its_code(code, side, content):
         exec(content, {})  # noqa: S102 - our own page's code, which writes rows.npz
         content = ROWS
     assert told(lambda: data.load(*config.load(whole(content)))) == expected(code, side)
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize(
+    ("code", "side", "content"),
+    [case for case in cases("python", beginning="D") if case.values[0] in FOUND],
+)
+def test_what_rows_are_found_to_be_is_told_under_its_code(code, side, content):
+    exec(content, {})  # noqa: S102 - our own page's code, which writes rows.csv, perhaps test.csv
+    other = ", split: {train: 0.8, validation: 0.2, test: test.csv}"
+    section = TABLE + other * Path("test.csv").exists() + "}\n"
+    report = check.check(whole(section), data=True)
+    assert {one.code for one in report.problems if one.code[0] == "D"} == expected(code, side)
+    assert not report.has("error")
 
 
 @pytest.mark.usefixtures("folder", "tensorflow")

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+import shlex
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
+from conftest import ROOT
+from tftrain import check
 from tftrain.terminal import Silent
 
+REAL = {path.stem: path for path in sorted((ROOT / "configs" / "real").glob("*.yaml"))}
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("tensorflow")]
 
 TRAINING = {
@@ -34,6 +40,28 @@ def fit(tmp_path):
         return job.fit(job.prepare(path, runs_dir=tmp_path / "runs"), Silent())
 
     return trained
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_a_shipped_config_reaches_its_bar(name, real_data, tmp_path):  # noqa: ARG001 - skips
+    command = REAL[name].read_text("utf-8").splitlines()[1].removeprefix("#   tftrain ")
+    arguments = [*shlex.split(command), "--quiet", "--runs-dir", str(tmp_path)]
+    done = subprocess.run(
+        [sys.executable, "-m", "tftrain", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_check_warns_of_no_data_but_of_the_concretes_rows(name, real_data):  # noqa: ARG001 - skips
+    report = check.check(REAL[name], data=True)
+    twice = {"D020"} if name == "concrete" else set()
+    assert {problem.code for problem in report.problems} == twice
+    assert all(row.shape for row in report.table)
 
 
 def sigmoid(units):
@@ -67,13 +95,14 @@ def test_labels_in_order_and_in_a_column_are_shuffled_and_stratified(real_data, 
 
 
 def test_predictions_of_real_rows_are_their_labels(real_data, fit, tmp_path):
-    from tftrain import evaluate
+    from tftrain import predict, recorded
 
     folder = real_data / "digits20_01"
     source = {"x": str(folder / "X.npy"), "y": str(folder / "y.npy")}
     run = fit({"source": source, "classes": [1, 0]}, [sigmoid(1)])
     output = tmp_path / "out.npz"
-    rows = evaluate.predict(evaluate.load(run.folder, run.summary), source["x"], output)
+    asked = recorded.read(run.folder, run.summary)
+    rows = predict.predict(asked, source["x"], str(output)).rows
     with np.load(output) as predicted, (folder / "y.npy").open("rb") as file:
         labels = np.load(file)[:, 0]
         assert rows == len(labels) == 1000

@@ -47,3 +47,22 @@ def test_a_value_is_told_where_it_stands(written, told, tmp_path):
     with pytest.raises(ConfigError) as raised:
         config.load(path)
     assert str(raised.value).startswith(f"{path}:{told}")
+
+
+@pytest.mark.parametrize(
+    ("written", "codes"),
+    [
+        ({"layer": "{Dens: {kernel_regularizer: {L3: {}}, bias_regularizer: L4}}"}, 3),
+        ({"layer": "{Dense: {unit: 1, units: x}, name: a}"}, 3),
+        ({"layer": "{Dense: , units: 1}"}, 1),
+        ({"layer": "Dense: {units: x, kernel_regularizer: {L1: {l: 1}, L2: {}}}"}, 3),
+        ({"loss": "{BinaryCrossentropy: {axi: 1, from_logits: 1}, name: a}"}, 3),
+        ({"optimizer": "{name: a, SGD: {learning_rat: 1}}"}, 2),
+    ],
+)
+def test_a_fault_of_an_object_hides_no_other_of_it(written, codes, tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text(CONFIG.format(**(RIGHT | written)))
+    with pytest.raises(ConfigError) as raised:
+        config.load(path)
+    assert len(raised.value.problems) == codes, raised.value

@@ -168,8 +168,8 @@ def test_predictions_go_neither_over_their_rows_nor_over_a_run(tmp_path):
         (folder / "weights.npz", "file of a run"),
     ):
         with pytest.raises(RunError, match=said):
-            runs.require_output(path, rows, (".npz", ".csv"))
-    runs.require_output(tmp_path / "OUT.CSV", rows, (".npz", ".csv"))
+            runs.require_output(path, ["gone.npz", str(rows)], (".npz", ".csv"))
+    runs.require_output(tmp_path / "OUT.CSV", [str(rows)], (".npz", ".csv"))
     assert rows.read_bytes() == b"rows"
 
 

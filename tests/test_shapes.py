@@ -50,6 +50,7 @@ def kept(inputs, specs):
                 continue
             symbol = keras.Sequential([keras.Input(symbol.shape[1:]), made]).outputs[0]
             if values is not None:
+                made(values, training=True)
                 values = made(values, training=False)
         except Exception as error:  # noqa: BLE001 - Keras raises what it likes
             if not any(words in str(error) for words in OF_THE_DEVICE):
@@ -84,6 +85,7 @@ def compare(inputs, specs):
 
 FLAT, STEPS, IMAGE, VOLUME = (6,), (7, 4), (6, 5, 4), (5, 4, 6, 2)
 FIRST = {"data_format": "channels_first"}
+EINSUM = {"equation": "abc,cd->abd", "output_shape": [7, 3]}
 GRU = {"GRU": {"units": 3, "return_sequences": True}}
 FITTING = [
     (FLAT, {"InputLayer": {"shape": [6]}}),
@@ -94,11 +96,9 @@ FITTING = [
     (IMAGE, {"Convolution2D": {"filters": 4, "kernel_size": 2, "groups": 2, "strides": [2, 1]}}),
     (IMAGE, {"Conv2D": {"filters": 3, "kernel_size": 9, "padding": "SAME", "strides": 4}}),
     (IMAGE, {"Conv2D": {"filters": 3, "kernel_size": 3, "dilation_rate": 2}}),
-    (IMAGE, {"Conv2D": {"filters": 3, "kernel_size": 3, **FIRST}}),
     (STEPS, {"Conv1D": {"filters": 3, "kernel_size": 9, "padding": "causal", "strides": 3}}),
     (STEPS, {"Conv1D": {"filters": 3, "kernel_size": 3, "padding": "causal", "dilation_rate": 4}}),
     (VOLUME, {"Conv3D": {"filters": 3, "kernel_size": [3, 2, 4], "strides": 2}}),
-    (VOLUME, {"Conv3D": {"filters": 3, "kernel_size": 2, **FIRST}}),
     (STEPS, {"Conv1DTranspose": {"filters": 3, "kernel_size": 2, "strides": 3}}),
     (IMAGE, {"Conv2DTranspose": {"filters": 3, "kernel_size": 3, "strides": 2}}),
     (IMAGE, {"Conv2DTranspose": {"filters": 3, "kernel_size": 4, "padding": "same", "strides": 3}}),
@@ -126,7 +126,6 @@ FITTING = [
     (STEPS, {"MaxPooling1D": {}}),
     (STEPS, {"MaxPool1D": {"pool_size": 3, "strides": 1, "padding": "same"}}),
     (IMAGE, {"AveragePooling2D": {"pool_size": [4, 2], "strides": [1, 3]}}),
-    (IMAGE, {"MaxPooling2D": FIRST}),
     (VOLUME, {"MaxPooling3D": {"pool_size": 3, "padding": "same"}}),
     (STEPS, {"GlobalMaxPooling1D": {"keepdims": True}}),
     (IMAGE, {"GlobalAveragePooling2D": FIRST}),
@@ -233,6 +232,18 @@ FITTING = [
     (FLAT, {"CategoryEncoding": {"num_tokens": 3}}),
     (FLAT, "Identity"),
     (STEPS, "Masking"),
+    (STEPS, {"EinsumDense": {**EINSUM, "bias_axes": "d"}}),
+    (STEPS, {"EinsumDense": {"equation": "...x,xy->...y", "output_shape": 3}}),
+    (STEPS, {"EinsumDense": {"equation": "ab...,bc->ac...", "output_shape": 3}}),
+    (STEPS, {"ReversibleEmbedding": {"input_dim": 9, "output_dim": 3, "tie_weights": False}}),
+    (FLAT, {"Discretization": {"bin_boundaries": [0.0, 1.0]}}),
+    (FLAT, {"Hashing": {"num_bins": 3}}),
+    (STEPS, {"STFTSpectrogram": {"frame_length": 4}}),
+    (STEPS, {"STFTSpectrogram": {"frame_length": 4, "mode": "stft", "expand_dims": True}}),
+    (STEPS, {"STFTSpectrogram": {"frame_length": 8, "mode": "real", "padding": "same"}}),
+    ((8,), {"MelSpectrogram": {"fft_length": 4, "sequence_stride": 2, "num_mel_bins": 3}}),
+    (IMAGE, {"RandomShear": {"x_factor": [0.1, 0.3], "fill_mode": "nearest"}}),
+    ((6, 5, 3), {"RandomHue": {"factor": 0.1}}),
     (FLAT, {"ActivityRegularization": {"l2": 0.1}}),
     (FLAT, {"Pipeline": {"layers": [{"Dense": {"units": 3}}, {"Dense": {"units": 2}}]}}),
 ]
@@ -259,7 +270,6 @@ REFUSED = [
         {"Conv2D": {**CONV, "kernel_size": [3]}},
         "`kernel_size`: expected a whole number or 2",
     ),
-    (VOLUME, {"ConvLSTM2D": {**CONV, "padding": "causal"}}, "valid or same, got 'causal'"),
     (IMAGE, {"Conv2D": {**CONV, "strides": 2, "dilation_rate": 2}}, "can't both be more than 1"),
     (IMAGE, {"Conv2D": {**CONV, "groups": 3}}, "a multiple of the 3 groups, got 4"),
     ((6, 5, 3), {"Conv2D": {**CONV, "groups": 2}}, "its 2 groups can't share 3 channels"),
@@ -307,8 +317,32 @@ REFUSED = [
     (IMAGE, {"ConvLSTM2D": CONV}, "it takes rows of shape (time, height, width, channels)"),
     (FLAT, {"Resizing": {"height": 2, "width": 2}}, "it takes rows of shape (height, width, ch"),
     (FLAT, "RandomFlip", "it takes rows of shape (height, width, channels); put a Reshape"),
-    (FLAT, "Add", "it joins several inputs"),
+    (FLAT, "Add", "`Add`: it takes several inputs"),
     (FLAT, {"Pipeline": {"layers": [{"Conv1D": CONV}]}}, "rows of shape (steps, channels)"),
+    (STEPS, {"MultiHeadAttention": {"num_heads": 2, "key_dim": 2}}, "it takes several inputs"),
+    (FLAT, {"GRUCell": {"units": 2}}, "a cell works inside of an RNN"),
+    (FLAT, {"Wrapper": {"layer": "Flatten"}}, "name the layer inside alone"),
+    (FLAT, "StringLookup", "it takes texts, and rows are numbers"),
+    (FLAT, "IntegerLookup", "it needs a `vocabulary`"),
+    (FLAT, {"Discretization": {"num_bins": 3}}, "it needs `bin_boundaries`"),
+    (FLAT, {"Hashing": {"num_bins": 3, "sparse": True}}, "false, with `output_mode: int`"),
+    (STEPS, {"MaxPooling1D": {"pool_mode": "max"}}, "its name is its `pool_mode`"),
+    (STEPS, {"LSTM": {"units": 3, "stateful": True}}, "`stateful` needs batches of one size"),
+    (FLAT, {"GaussianDropout": {"rate": 1}}, "less than 1, by which it divides"),
+    (FLAT, {"Dense": {"units": 3, "bias_initializer": 0}}, "the name of a Keras initializer"),
+    (FLAT, {"ActivityRegularization": {"activity_regularizer": "l2"}}, "it is one by itself"),
+    (STEPS, {"EinsumDense": {**EINSUM, "equation": "ab->b"}}, "`equation`: expected `ab,bc->ac`"),
+    (STEPS, {"EinsumDense": {**EINSUM, "equation": "abc,cd->abe"}}, "stands on one side alone"),
+    (STEPS, {"EinsumDense": {**EINSUM, "output_shape": [3, 3]}}, "axis `b` has size 7, and 3 in"),
+    (STEPS, {"EinsumDense": {**EINSUM, "bias_axes": "z"}}, "expected letters of abd"),
+    (FLAT, {"EinsumDense": EINSUM}, "its equation needs 2 axes a row"),
+    (STEPS, "STFTSpectrogram", "its frames of 256 are longer"),
+    (STEPS, {"STFTSpectrogram": {"fft_length": 2}}, "`fft_length`: expected at least"),
+    (FLAT, "MelSpectrogram", "half of its `fft_length`, 1024, must be less than the 6 steps"),
+    (IMAGE, {"RandomContrast": {"factor": -0.3}}, "a number from 0 to 1, or two of them"),
+    (IMAGE, {"RandomGrayscale": {"factor": 2}}, "a number from 0 to 1"),
+    (IMAGE, {"RandomFlip": {"factor": 0.1}}, "it takes no `factor`"),
+    (IMAGE, {"RandomZoom": {"height_factor": 0.1, "interpolation": "bicubic"}}, "nearest or bil"),
 ]
 
 
@@ -330,7 +364,13 @@ OPEN = [
     (IMAGE, {"RandomCrop": {"height": 2, "width": 2}}),
     (IMAGE, {"RMSNormalization": {"axis": 1}}),
     (STEPS, {"Rescaling": {"scale": [1.0, 2.0]}}),
-    (FLAT, {"Discretization": {"bin_boundaries": [0.0, 1.0]}}),
+    (IMAGE, {"Conv2D": {"filters": 3, "kernel_size": 3, **FIRST}}),
+    (IMAGE, {"MaxPooling2D": FIRST}),
+    (FLAT, {"Dense": {"units": 4, "bias_initializer": "Orthogonal"}}),
+    (FLAT, {"Dense": {"units": 4, "activation": {"softmax": {"axis": 1}}}}),
+    (FLAT, {"Dense": {"units": 4, "activity_regularizer": "OrthogonalRegularizer"}}),
+    (FLAT, {"Dense": {"units": 4, "activity_regularizer": "l2", "dtype": "float16"}}),
+    (IMAGE, {"RandomHue": {"factor": 0.1}}),
 ]
 
 
@@ -339,6 +379,23 @@ def test_what_is_not_certain_stays_open_and_so_does_what_follows(inputs, spec):
     table, fault = traced(inputs, spec, {"Dense": {"units": 1}})
     assert fault is None
     assert [(row.shape, row.parameters) for row in table] == [(None, None)] * 2
+
+
+@pytest.mark.parametrize("spec", [{"Conv2D": {**CONV, "strides": 0}}, "Add"], ids=str)
+def test_what_no_rows_can_mend_is_told_where_they_are_not_known(spec):
+    table, fault = traced(None, "Flatten", spec)
+    assert [row.shape for row in table] == [None]
+    assert fault.path == ("model", "layers", 1)
+    assert traced(None, {"Conv2D": CONV}, "Flatten")[1] is None
+
+
+def test_bins_are_whole_numbers_which_not_every_layer_takes():
+    bins = {"Discretization": {"bin_boundaries": [0.0, 1.0]}}
+    embedding = {"Embedding": {"input_dim": 3, "output_dim": 2}}
+    table, _ = compare(FLAT, [bins, embedding, "Flatten", {"Dense": {"units": 1}}])
+    assert [row.shape for row in table] == [(6,), (6, 2), (12,), (1,)]
+    table, _ = traced(FLAT, bins, "Flatten", "BatchNormalization")
+    assert [row.shape for row in table] == [(6,), (6,), None]
 
 
 def test_lora_leaves_the_shape_and_opens_the_parameters():

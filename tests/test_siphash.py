@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hashlib
 
+import pytest
+
 from tftrain.data import siphash
 
+pytestmark = pytest.mark.usefixtures("tensorflow")
 TEXTS = ["", "a", "ab", "abcdefg", "abcdefgh", "Zürich", "日本", "x" * 100, "[UNK]", "0", "nan"]
 TEXTS += [hashlib.sha256(str(number).encode()).hexdigest()[: number % 40] for number in range(300)]
 

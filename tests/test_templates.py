@@ -98,6 +98,14 @@ def test_what_can_not_be_written_is_told_in_a_line(path, told, tmp_path):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="links need a right there")
+def test_an_empty_path_is_not_this_folder(tmp_path):
+    command = [sys.executable, "-m", "tftrain", "init", "digits", ""]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    told = "PATH: error[R003]: expected a file or a folder, got nothing\n"
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", told)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_link_to_nowhere_is_not_followed(tmp_path):
     (tmp_path / "mine.yaml").symlink_to(tmp_path / "elsewhere.yaml")
     with pytest.raises(RunError, match="is there already"):

@@ -10,6 +10,7 @@ import gc
 import os
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -44,10 +45,15 @@ def _quick_import() -> Iterator[None]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Holds back what TensorFlow's C++ writes to stderr as it loads; all of it if loading fails."""
+    """Holds back what TensorFlow's C++ writes to stderr as it loads; all of it if loading fails.
+
+    What Python writes meanwhile in another thread, such as an error in the data, gets through.
+    """
     sys.stderr.flush()
     with tempfile.TemporaryFile() as kept:
         stderr = os.dup(2)
+        if threading.current_thread() is not threading.main_thread():
+            _let_python_through(os.dup(stderr))
         os.dup2(kept.fileno(), 2)
         try:
             yield
@@ -60,6 +66,12 @@ def _quiet() -> Iterator[None]:
             os.close(stderr)
 
 
+def _let_python_through(stderr: int) -> None:
+    """Leaves `sys.stderr` on a handle of its own, for good: loggers that are made now keep it."""
+    before = sys.stderr
+    sys.stderr = os.fdopen(stderr, "w", 1, encoding=before.encoding, errors=before.errors)
+
+
 with _quick_import(), _quiet():
     import keras
     import tensorflow as tf
@@ -67,13 +79,13 @@ with _quick_import(), _quiet():
 __all__ = ["keras", "start", "tf", "versions"]
 
 
-def start(seed: int, threads: int) -> None:
+def start(seed: int, threads: int | None = None) -> None:
     """Sets everything that makes two runs alike.
 
     Args:
         seed: of Python, NumPy and TensorFlow.
         threads: of one operation; operations run one after another, which for small networks is
-            also faster.
+            also faster. None where nothing is trained: as many as there are.
 
     Raises:
         RuntimeError: when TensorFlow already runs with other thread counts.
@@ -82,12 +94,17 @@ def start(seed: int, threads: int) -> None:
     keras.config.set_floatx("float32")
     keras.config.set_image_data_format("channels_last")
     keras.config.disable_traceback_filtering()
+    if threads is not None:
+        _use(threads)
+    tf.config.experimental.enable_op_determinism()
+    keras.utils.set_random_seed(seed)
+
+
+def _use(threads: int) -> None:
     if tf.config.threading.get_intra_op_parallelism_threads() != threads:
         tf.config.threading.set_intra_op_parallelism_threads(threads)
     if tf.config.threading.get_inter_op_parallelism_threads() != 1:
         tf.config.threading.set_inter_op_parallelism_threads(1)
-    tf.config.experimental.enable_op_determinism()
-    keras.utils.set_random_seed(seed)
 
 
 def versions() -> dict[str, str]:

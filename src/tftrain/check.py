@@ -1,24 +1,30 @@
 """A config in, all that is wrong or unwise about it out, and its network as a table.
 
-TensorFlow is imported only to build the network for comparison.
+Rows are read only where the config doesn't tell their shape, and TensorFlow is imported only where
+the rules don't know a layer, unless more is asked for.
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tftrain import config, findings, pages
-from tftrain.config import Config, Source, outputs_fault, resolve
-from tftrain.config.lint import EXAMPLES, RULES, Facts, facts_of, lint, network
+from tftrain.config import Config, Source, headers, kind_of, memory, outputs_fault, resolve_layers
+from tftrain.config.lint import EXAMPLES, RULES, Facts, lint, network
 from tftrain.config.shapes import Row, trace
-from tftrain.errors import ConfigError, DataError, Problem
+from tftrain.errors import ConfigError, DataError, Problem, Severity
 
 if TYPE_CHECKING:
-    from tftrain.data import Splits
+    from tftrain.data import Look, Splits
+    from tftrain.data.profile import Profile
+
+
+_SMALL_BYTES = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -30,30 +36,36 @@ class Report:
         table: the network's layers with shapes and parameters, as far as they are known.
         config: the values in force, None where it can't be loaded.
         source: where each was written, likewise.
+        asked: why Keras was asked, where nobody wanted that; or empty.
+        data: what there is to say of the rows, None where they weren't read for that.
     """
 
     problems: tuple[Problem, ...]
     table: tuple[Row, ...] = ()
     config: Config | None = None
     source: Source | None = None
+    asked: str = ""
+    data: Profile | None = None
 
     def has(self, severity: str) -> bool:
         """Whether there is a problem of a severity."""
         return any(problem.severity == severity for problem in self.problems)
 
     def verdict(self) -> str:
-        """`2 errors, 1 warning`, and from which layer on nobody knows without Keras."""
+        """`2 errors, 1 warning`, and why Keras was asked."""
         counted = findings.count(self.problems)
-        unknown = [place for place, row in enumerate(self.table, 1) if row.shape is None]
-        if not unknown:
-            return counted
-        return f"{counted}; shapes are not known from layer {unknown[0]} on, `--build` asks Keras"
+        return f"{counted}; Keras was asked, as {self.asked}" if self.asked else counted
 
     def lines(self, *, excerpts: bool) -> list[str]:
-        """The problems as lines, with what stands there if wanted, and the network's table."""
+        """The problems, with what stands there if wanted; the data; the network's table."""
         rows = [(row.layer.name, row.shape, row.parameters) for row in self.table]
         shown = [findings.network_table(rows)] if rows else []
-        return [*findings.text(self.problems, excerpts=excerpts), *shown]
+        problems = findings.text(self.problems, excerpts=excerpts)
+        if self.data is None:
+            return [*problems, *shown]
+        from tftrain import overview
+
+        return [*problems, *overview.lines(self.data), *shown]
 
     def annotations(self) -> list[str]:
         """The problems as annotations on the lines of a pull request."""
@@ -67,9 +79,10 @@ class Report:
             return [config.with_origins(self.config, self.source)]
         return [config.resolved(self.config)]
 
-    def plain(self) -> dict[str, Any]:
-        """Problems and table for JSON."""
-        return {
+    def plain(self, *, show: bool = False, origins: bool = False) -> dict[str, Any]:
+        """Problems, data, table for JSON; the values in force and their origins if wanted."""
+        plain: dict[str, Any] = {
+            "data": None if self.data is None else self.data.plain(),
             "problems": [findings.plain(problem) for problem in self.problems],
             "layers": [
                 {
@@ -80,30 +93,114 @@ class Report:
                 for row in self.table
             ],
         }
+        if show or origins:
+            plain["effective"] = self.config and self.config.model_dump(mode="json")
+        if origins and self.config and self.source:
+            places = config.origins(self.config, self.source)
+            plain["origins"] = {".".join(map(str, path)): place for path, place in places.items()}
+        return plain
 
 
 def check(
-    path: Path, overrides: Sequence[str] = (), *, data: bool = False, build: bool = False
+    path: Path,
+    overrides: Sequence[str] = (),
+    *,
+    data: bool = False,
+    build: bool | None = None,
 ) -> Report:
     """Everything that can be said of a config without training.
 
     Args:
         path: the YAML file.
         overrides: `PATH=VALUE` each.
-        data: whether the rows are read too; without, only what is known of them beforehand counts.
-        build: whether Keras builds the network too, and is compared with what the rules say.
+        data: whether the rows must be there, and are read too.
+        build: whether Keras builds the network too, and is compared with what the rules say. None
+            for where the rules don't know a layer; then small tables are read as well, if they are
+            there, for only they tell how wide their rows become.
     """
-    try:
-        settings, source = config.load(path, overrides)
-    except ConfigError as error:
-        return Report(error.problems)
+    wanted = bool(data or build)
     problems: list[Problem] = []
-    splits = _splits(settings, source, problems) if data or build else None
-    table = _network(settings, source, splits, problems)
-    if build and splits is not None:
+    loaded = _loaded(path, overrides, problems, wanted=wanted)
+    if loaded is None:
+        return Report(tuple(problems))
+    settings, source = loaded
+    seen: list[Profile] = []
+    readable = wanted or (build is None and not problems and _small(settings))
+    look = _look(settings, seen) if data else None
+    splits = _splits(settings, source, problems, look) if readable else None
+    problems += [problem for one in seen for problem in one.problems(source)]
+    facts = _facts(settings, source, splits, problems)
+    table = _network(settings, source, facts, problems)
+    unknown = _unknown(table, problems)
+    asked = ""
+    if unknown and build is None and facts.inputs is not None:
+        splits = splits or _splits(settings, source, problems, None)
+        asked = f"no rule knows all of `{unknown.layer.name}`" if splits else ""
+    if splits and (asked or (build and not _too_large(problems))):
         table = _built(settings, source, splits, table, problems)
+    elif unknown:
+        layer = None if facts.inputs is None else unknown
+        problems.append(_unasked(source, layer, "warning" if build is False else "hint"))
     in_order = sorted(problems, key=partial(_place, str(path)))
-    return Report(tuple(dict.fromkeys(in_order)), tuple(table), settings, source)
+    told = tuple(dict.fromkeys(in_order))
+    return Report(told, tuple(table), settings, source, asked, seen[0] if seen else None)
+
+
+def _loaded(
+    path: Path, overrides: Sequence[str], problems: list[Problem], *, wanted: bool
+) -> tuple[Config, Source] | None:
+    """The config; that a file isn't here is a warning where rows aren't wanted.
+
+    It may well be where the training will be, and is no reason to pass over the network. A name
+    that doesn't say what kind of data it is of is an error all the same.
+    """
+    loaded: tuple[Config, Source] | None = config.collect(
+        problems, partial(config.load, path, overrides, data_files=True)
+    )
+    if {problem.code for problem in problems} != {"D001"}:
+        return loaded
+    loaded = config.collect([], partial(config.load, path, overrides))
+    if loaded is not None and not wanted:
+        problems[:] = [replace(problem, severity="warning") for problem in problems]
+    return loaded
+
+
+def _small(settings: Config) -> bool:
+    """Whether the rows come from tables that are read before anybody gets impatient."""
+    if kind_of(settings.data.source) != "table":
+        return False
+    from tftrain import data
+
+    return data.table_bytes(settings) <= _SMALL_BYTES
+
+
+def _unknown(table: Sequence[Row], problems: Sequence[Problem]) -> Row | None:
+    """The first layer of which not all is known, if nothing that comes first is wrong."""
+    if any(problem.severity != "hint" and problem.code[0] in "DK" for problem in problems):
+        return None
+    return next((row for row in table if None in (row.shape, row.parameters)), None)
+
+
+def _too_large(problems: Sequence[Problem]) -> bool:
+    return any(problem.code == "K009" for problem in problems)
+
+
+def _unasked(source: Source, layer: Row | None, severity: Severity) -> Problem:
+    """What is left open: whether a layer fits, or the whole network."""
+    if layer is None:
+        message = "the network isn't checked against these rows, which weren't read: --data does"
+        problem = source.problem(("data", "source"), "K010", message)
+    else:
+        message = f"`{layer.layer.name}`: only Keras knows whether it fits, and wasn't asked"
+        problem = source.problem(layer.layer.path, "K010", message)
+    return replace(problem, severity=severity)
+
+
+def _look(settings: Config, seen: list[Profile]) -> Look:
+    """What makes a profile of the rows once they are read."""
+    from tftrain.data.profile import profile
+
+    return lambda raws, splits: seen.append(profile(raws, splits, settings))
 
 
 def _place(path: str, problem: Problem) -> tuple[int, str, int, int]:
@@ -129,41 +226,48 @@ def explain(code: str) -> str:
     return pages.page(code, lints)
 
 
-def _splits(settings: Config, source: Source, problems: list[Problem]) -> Splits | None:
+def _splits(
+    settings: Config, source: Source, problems: list[Problem], look: Look | None
+) -> Splits | None:
     from tftrain import data
 
     try:
-        return data.load(settings, source)
+        return data.load(settings, source, look)
     except DataError as error:
         problems += error.problems
         return None
 
 
-def _network(
-    settings: Config, source: Source, splits: Splits | None, problems: list[Problem]
-) -> list[Row]:
+def _network(settings: Config, source: Source, facts: Facts, problems: list[Problem]) -> list[Row]:
     """The network's table; what doesn't fit in it, and what the lint says."""
-    facts = _facts(settings, splits)
-    specs = enumerate(settings.model.layers)
-    layers = [resolve("layer", spec, ("model", "layers", at), source) for at, spec in specs]
-    table = [Row(layer, None, None) for layer in layers]
-    if facts.inputs is not None:
-        table, fault = trace(layers, facts.inputs)
-        if fault is not None:
-            problems.append(source.problem(fault.path, fault.code, fault.message))
-        elif message := _outputs_fault(settings, facts, table):
-            problems.append(source.problem(layers[-1].path, "K005", message))
+    layers = resolve_layers(settings.model, source)
+    table, fault = trace(layers, facts.inputs)
+    if too_large := memory.fault(table, settings, source):
+        place, problem = too_large
+        table = table[:place]
+        problems.append(problem)
+    elif fault is not None:
+        problems.append(source.problem(fault.path, fault.code, fault.message))
+    elif message := _outputs_fault(settings, facts, table):
+        problems.append(source.problem(layers[-1].path, "K005", message))
     shapes = [(row.shape, row.parameters) for row in table]
     problems += lint(network(settings, source, facts, shapes))
     return table
 
 
-def _facts(settings: Config, splits: Splits | None) -> Facts:
-    if splits is None:
-        return facts_of(settings.data)
-    from tftrain import data
+def _facts(
+    settings: Config, source: Source, splits: Splits | None, problems: list[Problem]
+) -> Facts:
+    """What is known of the data: read, or as the headers of its files tell."""
+    if splits is not None:
+        from tftrain import data
 
-    return data.facts(settings, splits)
+        return data.facts(settings, splits)
+    facts, faults = headers.known(settings)
+    told = {problem.mark for problem in problems}  # by who read the rows
+    found = [source.problem(*fault) for fault in faults]
+    problems += [problem for problem in found if problem.mark not in told]
+    return facts
 
 
 def _outputs_fault(settings: Config, facts: Facts, table: Sequence[Row]) -> str | None:
@@ -183,11 +287,13 @@ def _built(
     """The table as Keras builds the network; a difference is a fault of tftrain's own rules."""
     from tftrain import backend, model
 
-    backend.start(settings.seed, settings.training.threads or 1)
+    backend.start(settings.seed)
     try:
-        built = model.build(settings, source, splits.form)
+        with warnings.catch_warnings():  # Keras's, which `fit` shows
+            warnings.simplefilter("ignore")
+            built = model.build(settings, source, splits.form)
     except ConfigError as error:
-        known = {problem.mark for problem in problems}
+        known = {problem.mark for problem in problems if problem.code.startswith("K")}
         problems += [problem for problem in error.problems if problem.mark not in known]
         return table
     real = iter(built.layers)

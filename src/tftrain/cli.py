@@ -92,7 +92,14 @@ def fit(
     from tftrain import terminal
 
     changes = [*(overrides or []), *([f"name={json.dumps(name)}"] if name else [])]
-    asked = job.prepare(config, changes, runs_dir=runs_dir, smoke=smoke, require=require or ())
+    asked = job.prepare(
+        config,
+        changes,
+        runs_dir=runs_dir,
+        smoke=smoke,
+        require=require or (),
+        meanwhile=job.begin_import,
+    )
     run = job.fit(asked, terminal.progress(quiet=quiet))
     checks = _checked(run) if smoke else []
     if as_json:
@@ -115,8 +122,13 @@ def check(
     *,
     data: Annotated[bool, typer.Option("--data", help="Read the data too.")] = False,
     build: Annotated[
-        bool, typer.Option("--build", help="Let Keras build the network too, and compare.")
-    ] = False,
+        bool | None,
+        typer.Option(
+            "--build/--no-build",
+            help="Let Keras build the network too, and compare; or never. Without either, Keras is "
+            "asked where tftrain's own rules don't know a layer.",
+        ),
+    ] = None,
     show: Annotated[bool, typer.Option("--show", help="Print the values in force.")] = False,
     origin: Annotated[
         bool, typer.Option("--origin", help="With --show: and where each came from.")
@@ -127,7 +139,7 @@ def check(
         str | None, typer.Option(metavar="CODE", help="Explain an error, a warning or a hint.")
     ] = None,
 ) -> None:
-    """Say everything that is wrong with a config, and what is unwise, without TensorFlow."""
+    """Say everything that is wrong with a config, and what is unwise, before TensorFlow loads."""
     from tftrain import check as job
     from tftrain.errors import one_line
 
@@ -136,18 +148,20 @@ def check(
     paths, overrides = _configs(arguments or [])
     reports = {path: job.check(path, overrides, data=data, build=build) for path in paths}
     if form is Form.JSON:
-        _print_json([{"config": str(path), **one.plain()} for path, one in reports.items()])
+        every = {path: report.plain(show=show, origins=origin) for path, report in reports.items()}
+        _print_json([{"config": str(path), **plain} for path, plain in every.items()])
     for path, report in reports.items():
         if form is Form.TEXT and (show or origin):
-            _print(*report.effective(origins=origin))
+            heading = [f"--- # {one_line(str(path))}"] if len(reports) > 1 else []
+            _print(*heading, *report.effective(origins=origin))
             for line in report.lines(excerpts=False)[: len(report.problems)]:
                 typer.echo(line, err=True)
         elif form is Form.TEXT:
             verdict = f"{one_line(str(path))}: {report.verdict()}"
             _print(*report.lines(excerpts=sys.stdout.isatty()), verdict)
     if form is Form.GITHUB:
-        every = (line for report in reports.values() for line in report.annotations())
-        _print(*dict.fromkeys(every))
+        lines = (line for report in reports.values() for line in report.annotations())
+        _print(*dict.fromkeys(lines))
     if any(report.has("error") for report in reports.values()):
         raise typer.Exit(2)
     if strict and any(report.has("warning") for report in reports.values()):
@@ -178,13 +192,31 @@ def init(
         str | None, typer.Argument(metavar="[TEMPLATE]", help="One of those listed without it.")
     ] = None,
     path: Annotated[
-        Path, typer.Argument(metavar="[PATH]", help="The file to write, or a folder.")
-    ] = Path(),
+        str, typer.Argument(metavar="[PATH]", help="The file to write, or a folder.")
+    ] = ".",
+    *,
+    source: Annotated[
+        str | None,
+        typer.Option("--from", metavar="DATA", help="A table: write a config for it to PATH."),
+    ] = None,
+    target: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="With --from: what to predict; else it is guessed."),
+    ] = None,
 ) -> None:
-    """List the templates, or write one as a config of your own."""
+    """List the templates, or write one, or a config for a table, as a config of your own."""
     from tftrain import templates, terminal
 
-    if template is None:
+    if source is not None:
+        from tftrain.draft import draft
+
+        if path != ".":
+            raise typer.BadParameter("with --from: one path, no template", param_hint="'PATH'")
+        written, aim = draft(source, target, "." if template is None else template)
+        _print(aim.said(), written)
+    elif target is not None:
+        raise typer.BadParameter("needs --from", param_hint="'--target'")
+    elif template is None:
         known = [[name, purpose] for name, purpose in templates.templates()]
         _print(terminal.table(["template", "what it shows"], known, right=False))
     else:
@@ -287,6 +319,30 @@ def list_runs(*, runs_dir: RunsDir = RUNS, as_json: Json = False) -> None:
         _print_json([{"run": str(folder), **summary} for folder, summary in found])
     else:
         _print(terminal.runs_table(found))
+
+
+@app.command()
+def cache(
+    *,
+    clear: Annotated[bool, typer.Option("--clear", help="Remove all of it.")] = False,
+    older_than: Annotated[
+        str | None,
+        typer.Option(metavar="AGE", help="Remove what wasn't used for so long: 12h, 30d, 2w."),
+    ] = None,
+) -> None:
+    """List the prepared rows of large tables that are kept for the next run, or remove them."""
+    from tftrain import store, terminal
+
+    if not clear and older_than is None:
+        found = store.entries()
+        if not found:
+            typer.echo(f"nothing in {store.folder()}", err=True)
+        return _print(terminal.cache_table(found))
+    try:
+        count, size = store.clear(0.0 if older_than is None else store.seconds(older_than))
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="'--older-than'") from None
+    return _print(f"{count} removed, {terminal.size(size)}")
 
 
 def _checked(run: Run) -> list[Check]:

@@ -141,5 +141,7 @@ def _category(column: Category, given: Any) -> Any:
 
 
 def _text(column: Text, given: Any) -> Any:
+    """Its shape is said again: of texts (rows, 1) Keras 3.15 takes it to be (rows, 1, words)."""
     vectorized = keras.layers.TextVectorization(**column.vectorizer.arguments())(given)
-    return keras.ops.cast(vectorized, "float32")
+    shaped = keras.ops.reshape(vectorized, (-1, column.width))
+    return keras.ops.cast(shaped, "float32")

@@ -31,6 +31,14 @@ _COMMENT_BYTES = len(_PREFIX) + 64
 _FAULTS = (OSError, ValueError, EOFError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error)
 
 
+def cache_folder() -> Path:
+    """The user's cache folder of tftrain, or the one that `TFTRAIN_CACHE_DIR` names."""
+    import platformdirs
+
+    named = os.environ.get("TFTRAIN_CACHE_DIR")
+    return Path(named or platformdirs.user_cache_dir("tftrain", appauthor=False)).absolute()
+
+
 def write(path: Path, content: bytes) -> None:
     """Puts a file in place at once: temporary name, sync, rename, sync of the folder.
 
@@ -121,15 +129,31 @@ def read(path: Path) -> bytes:
         raise RunError(cannot("read", path, error)) from None
 
 
-def beside(path: Path, suffixes: Collection[str]) -> str:
-    """`; did you mean `X`?` with the file whose name is nearest to that of a missing one."""
-    names = {
-        other.stem: other.name
-        for other in path.parent.glob("*")
-        if other.suffix in suffixes and other.is_file()
-    }
-    near = nearest(path.stem, names)
+def beside(
+    path: Path, suffixes: Collection[str], others: Collection[str] = (), *, folders: bool = False
+) -> str:
+    """`; did you mean `X`?` with the file whose name is nearest to that of a missing one.
+
+    Args:
+        path: that is missing.
+        suffixes: of the files that would do.
+        others: names of no files that would do as well.
+        folders: whether a folder would do.
+    """
+    names = {other: other for other in others}
+    for other in path.parent.glob("*"):
+        if other.name.endswith(tuple(suffixes)) and other.is_file():
+            names[_stem(other, suffixes)] = other.name
+        elif folders and is_folder(other):
+            names[other.name] = other.name
+    near = nearest(_stem(path, suffixes), names)
     return "" if near is None else f"; did you mean `{names[near]}`?"
+
+
+def _stem(path: Path, suffixes: Collection[str]) -> str:
+    """A file's name without its ending, which may be of two parts as `.csv.gz`."""
+    endings = [suffix for suffix in suffixes if path.name.endswith(suffix)]
+    return path.name.removesuffix(max(endings, key=len)) if endings else path.stem
 
 
 def cannot(verb: str, path: Path, error: OSError) -> Problem:

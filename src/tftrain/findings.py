@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import re
+import shutil
+import unicodedata
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +16,9 @@ from tftrain import terminal
 from tftrain.errors import Mark, Problem
 
 MOST = 100  # that are shown one by one
+_LINE_END = re.compile(r"\r\n|\r|\n")  # as YAML counts lines
+_NARROWEST = 40
+_CUT = "..."
 _KINDS = {"error": "error", "warning": "warning", "hint": "notice"}  # GitHub's words
 
 
@@ -98,10 +106,32 @@ def _excerpt(mark: Mark) -> list[str]:
     if mark.line is None or mark.column is None:
         return []
     try:
-        lines = Path(mark.source).read_text("utf-8-sig", errors="replace").splitlines()
-        line = lines[mark.line - 1]
+        text = Path(mark.source).read_text("utf-8-sig", errors="replace")
+        line = _LINE_END.split(text)[mark.line - 1]
     except (OSError, IndexError):
         return []
     shown = "".join(letter if letter.isprintable() else " " for letter in line)
     margin = f"{mark.line:>5} | "
-    return [f"{margin}{shown}", f"{' ' * (len(margin) - 2)}| {' ' * (mark.column - 1)}^"]
+    room = max(_NARROWEST, shutil.get_terminal_size().columns - len(margin))
+    shown, cells = _window(shown, mark.column - 1, room)
+    return [f"{margin}{shown}", f"{' ' * (len(margin) - 2)}| {' ' * cells}^"]
+
+
+def _window(line: str, place: int, room: int) -> tuple[str, int]:
+    """As much of a line around a place as there is room for, and the cells before the place."""
+    ends = [0, *accumulate(map(_cells, line))]
+    here = ends[min(place, len(line))]
+    if max(ends[-1], here + 1) <= room:
+        return line, here
+    room -= 2 * len(_CUT)
+    first = bisect_left(ends, min(here - room // 2, ends[-1] - room))
+    last = bisect_right(ends, ends[first] + room) - 1
+    before, after = _CUT * (first > 0), _CUT * (last < len(line))
+    return f"{before}{line[first:last]}{after}", len(before) + here - ends[first]
+
+
+def _cells(letter: str) -> int:
+    """How many columns of a terminal a letter takes: an accent none, a Chinese sign two."""
+    if unicodedata.category(letter) in ("Mn", "Me"):
+        return 0
+    return 2 if unicodedata.east_asian_width(letter) in "WF" else 1

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -69,7 +71,8 @@ def fit(asked: Asked, progress: Progress) -> Run:
         StorageError: when the run can't be written.
         Stopped: by a signal; the run's state says so.
     """
-    clock = _Clock()
+    before = time.perf_counter() - asked.seconds
+    clock = _Clock(before, {"data": round(asked.seconds, 3)})
     git = environment.ask_git()
     for warning in [*asked.splits.notes, *asked.warnings]:
         progress.say(str(warning))
@@ -89,6 +92,19 @@ def fit(asked: Asked, progress: Progress) -> Run:
         with _closing(run, job, asked.splits):
             _work(asked, job, run, progress, clock)
     return run
+
+
+def begin_import() -> None:
+    """Imports TensorFlow in a thread of its own, for whoever waits for something else meanwhile.
+
+    If that fails, it fails again, and is told, where it is needed.
+    """
+
+    def load() -> None:
+        with suppress(Exception):
+            importlib.import_module("tftrain.backend")
+
+    threading.Thread(target=load, daemon=True).start()
 
 
 def _engine(asked: Asked) -> Engine:

@@ -136,7 +136,9 @@ def _assemble(layers: list[Any], shape: tuple[int, ...], source: Source) -> Any:
     else:
         offset = 0
     with suppress(Exception):  # which layer it was is found below
-        return keras.Sequential(layers, name="network")
+        network = keras.Sequential(layers, name="network")
+        if network.output_shape:  # it has none, and raises, where Keras gave up without a word
+            return network
     network, before = keras.Sequential(name="network"), shape
     for place, layer in enumerate(layers):
         try:
@@ -222,14 +224,18 @@ def _try(
     It also builds the metrics, so that a graph traced later holds them all.
     """
     inputs = outputs = tf.zeros((_TRIED_ROWS, *form.inputs))
+    kept = [(variable, variable.numpy()) for variable in network.non_trainable_variables]
     first = len(config.model.layers) - len(network.layers)  # Keras keeps no Input among them
     for place, layer in enumerate(network.layers, first):
         try:
-            outputs = layer(outputs)
+            layer(outputs, training=True)
+            outputs = layer(outputs, training=False)
         except Exception as error:  # noqa: BLE001 - Keras raises what it likes
             message = f"can't compute rows of shape {outputs.shape[1:]}: {first_line(error)}"
             path = ("model", "layers", place)
             raise ConfigError(source.problem(path, "K005", message)) from None
+    for variable, value in kept:  # the states of random numbers, means, what a row left behind
+        variable.assign(value)
     numbers = "int32" if form.classes and not form.labels else "float32"
     shape = (1,) if outputs.shape[1:] == (1,) else form.labels  # as the engine hands them over
     labels = tf.zeros((_TRIED_ROWS, *shape), numbers)
@@ -249,5 +255,9 @@ def _try(
         attempt(("training", section, place), spec, partial(metric.update_state, labels, outputs))
     if problems:
         raise ConfigError(problems)
-    network.test_step((inputs, labels))
+    try:
+        network.test_step((inputs, labels))
+    except Exception as error:  # noqa: BLE001 - Keras raises what it likes
+        message = f"can't compute rows of shape {form.inputs}: {first_line(error)}"
+        raise ConfigError(source.problem(("model", "layers"), "K005", message)) from None
     network.reset_metrics()

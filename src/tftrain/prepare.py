@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from tftrain import config, data, environment, runs
 from tftrain import require as requirement
-from tftrain.config import Config, Place, Source, lint
+from tftrain.config import Config, Place, Source, lint, memory, resolve_layers
+from tftrain.config.shapes import trace
 from tftrain.data import Splits
 from tftrain.errors import ConfigError, Problem
 from tftrain.require import Requirement
 
 SMOKE_EPOCHS = 2
+_LARGE_BYTES = 64 * 1024 * 1024  # of tables, which take as long to read as TensorFlow to import
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,7 @@ class Asked:
         smoke: at most 2 epochs and 256 rows.
         warnings: what is probably not meant.
         requirements: bounds on metrics that there will be.
+        seconds: how long it took to see that all this is good.
     """
 
     config: Config
@@ -38,6 +42,7 @@ class Asked:
     smoke: bool = False
     warnings: tuple[Problem, ...] = ()
     requirements: tuple[Requirement, ...] = ()
+    seconds: float = 0.0
 
     def metric_names(self, logged: Iterable[str] | None = None) -> list[str]:
         """What `--require` can ask for: the test split's metrics, validation's with `val_`.
@@ -58,6 +63,7 @@ def prepare(
     runs_dir: Path,
     smoke: bool = False,
     require: Sequence[str] = (),
+    meanwhile: Callable[[], object] | None = None,
 ) -> Asked:
     """Reads a config and its data, and checks all that can be checked without TensorFlow.
 
@@ -67,13 +73,18 @@ def prepare(
         runs_dir: where the run's directory goes.
         smoke: at most 2 epochs and 256 rows.
         require: `METRIC>=X` each.
+        meanwhile: begins what can be done while large tables are read, and returns at once.
 
     Raises:
         ConfigError, DataError: with every fault of the config, or else of the data.
         RunError: when runs can't be written there.
     """
+    begun = time.perf_counter()
     settings, source = _load(path, overrides, require)
+    if meanwhile is not None and data.table_bytes(settings) > _LARGE_BYTES:
+        meanwhile()
     splits = data.load(settings, source)
+    _require_memory(settings, source, splits)
     warnings = _lint(settings, source, splits)
     runs.check_writable(runs_dir)
     changes: dict[str, Any] = {"threads": settings.training.threads or environment.cores()}
@@ -85,7 +96,8 @@ def prepare(
     asked = Asked(settings, source, splits, runs_dir, smoke, tuple(warnings))
     several = asked.metric_names(settings.training.several())
     requirements = requirement.parse(require, asked.metric_names(), several)
-    return replace(asked, requirements=tuple(requirements))
+    seconds = time.perf_counter() - begun
+    return replace(asked, requirements=tuple(requirements), seconds=seconds)
 
 
 def _load(path: Path, overrides: Sequence[str], require: Iterable[str]) -> tuple[Config, Source]:
@@ -99,6 +111,13 @@ def _load(path: Path, overrides: Sequence[str], require: Iterable[str]) -> tuple
     if problems:
         raise ConfigError(sorted(problems, key=lambda problem: problem.mark.line is None))
     return settings, source
+
+
+def _require_memory(settings: Config, source: Source, splits: Splits) -> None:
+    """Refuses a network that nobody could build here."""
+    table, _ = trace(resolve_layers(settings.model, source), splits.form.inputs)
+    if too_large := memory.fault(table, settings, source):
+        raise ConfigError(too_large[1])
 
 
 def _lint(settings: Config, source: Source, splits: Splits) -> list[Problem]:

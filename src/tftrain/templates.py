@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tftrain import files
@@ -22,7 +24,7 @@ def templates() -> list[tuple[str, str]]:
     return [(name, _purpose(path)) for name, path in _paths().items()]
 
 
-def write(name: str, path: Path) -> Path:
+def write(name: str, path: str | Path) -> Path:
     """Writes a template as a config of the user's own.
 
     Args:
@@ -36,28 +38,62 @@ def write(name: str, path: Path) -> Path:
         TftrainError: when there is no such template.
         RunError: when there is such a file already, or it can't be written.
     """
+    file = inside(path, name)
     known = _paths()
     if name not in known:
         near = did_you_mean(name, known) or f"; there are {listed(known)}"
         raise TftrainError(Problem(Mark(name), "C031", f"no template is called so{near}"))
-    try:
-        return _create(path / f"{name}.yaml" if path.is_dir() else path, known[name])
-    except OSError as error:
-        raise _refusal(path, f"can't be written: {error.strerror or error}") from None
+    require_new(file)
+    return create(file, _personal(known[name].read_text("utf-8"), file))
 
 
-def _create(path: Path, template: Path) -> Path:
-    if not str(path).isprintable():
-        raise _refusal(path, "expected a path of printable characters")
-    if path.exists() or path.is_symlink():
-        raise _refusal(path, "is there already: give another path, or remove it first")
-    if not path.parent.is_dir():
-        raise _refusal(path, f"no folder `{path.parent}`: make it first")
-    files.require_writable(path, SUFFIXES)
-    text = _personal(template.read_text("utf-8"), path)
-    with path.open("x", encoding="utf-8", newline="\n") as file:
+def require_new(path: Path) -> None:
+    """Sees that a config can be written there, and over none.
+
+    Raises:
+        RunError: when it can't.
+    """
+    with _told(path):
+        if not str(path).isprintable():
+            raise _refusal(path, "expected a path of printable characters")
+        if path.exists() or path.is_symlink():
+            raise _refusal(path, "is there already: give another path, or remove it first")
+        if not path.parent.is_dir():
+            raise _refusal(path, f"no folder `{path.parent}`: make it first")
+        files.require_writable(path, SUFFIXES)
+
+
+def create(path: Path, text: str) -> Path:
+    """Writes a config, never over a file.
+
+    Raises:
+        RunError: when it can't be written.
+    """
+    with _told(path), path.open("x", encoding="utf-8", newline="\n") as file:
         file.write(text)
     return path
+
+
+def inside(path: str | Path, name: str) -> Path:
+    """The file that is meant: a folder stands for `NAME.yaml` in it.
+
+    Raises:
+        RunError: when nothing is given.
+    """
+    if path == "":  # which a Path takes for the folder one is in
+        raise RunError(Problem(Mark("PATH"), "R003", "expected a file or a folder, got nothing"))
+    path = Path(path)
+    with _told(path):
+        return path / f"{name}.yaml" if path.is_dir() else path
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Whatever the system refuses, as one line."""
+    try:
+        yield
+    except OSError as error:
+        raise _refusal(path, f"can't be written: {error.strerror or error}") from None
 
 
 def _paths() -> dict[str, Path]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from tftrain.errors import one_line
 
 if TYPE_CHECKING:
+    from tftrain.store import Entry
     from tftrain.training import Epoch
 
 
@@ -150,6 +152,27 @@ def runs_table(found: Sequence[tuple[Path, Mapping[str, Any]]]) -> str:
         total = "-" if seconds is None else f"{seconds:.1f}"
         rows.append([one_line(folder.name), state, best, total, shown])
     return table(["run", "state", "best epoch", "seconds", "metrics"], rows)
+
+
+def cache_table(found: Sequence[Entry]) -> str:
+    """A row an entry: source, rows, size, when it was last used; then all their size."""
+    rows = [
+        [one_line(one.source), f"{one.rows:,}", size(one.size), _moment(one.used)] for one in found
+    ]
+    total = ["all", "", size(sum(one.size for one in found)), ""]
+    return table(["source", "rows", "size", "last used"], [*rows, total])
+
+
+def size(count: int) -> str:
+    """Bytes as a person reads them: `240 MB`, `1.9 GB`."""
+    for unit, least in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if count >= least:
+            return f"{count / least:.{1 if unit == 'GB' else 0}f} {unit}"
+    return f"{count} bytes"
+
+
+def _moment(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
 
 
 def number(value: float | None) -> str:

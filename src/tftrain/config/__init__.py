@@ -1,6 +1,6 @@
 """YAML text in, a frozen Config out: the only door through which a config comes in."""
 
-from tftrain.config.checks import CALLBACK_PATHS, class_name, monitors
+from tftrain.config.checks import CALLBACK_PATHS, class_name, monitors, not_positive
 from tftrain.config.columns import Category, Column, Number, Series, Text
 from tftrain.config.data import (
     ARRAY_SUFFIXES,
@@ -15,7 +15,7 @@ from tftrain.config.data import (
 from tftrain.config.dump import origins, resolved, with_origins
 from tftrain.config.load import load
 from tftrain.config.losses import Family, by_shapes, family, outputs, outputs_fault, squashing
-from tftrain.config.resolve import Resolved, collect, resolve
+from tftrain.config.resolve import Resolved, collect, resolve, resolve_layers
 from tftrain.config.schema import (
     Config,
     Model,
@@ -55,10 +55,12 @@ __all__ = [
     "kind_of",
     "load",
     "monitors",
+    "not_positive",
     "origins",
     "outputs",
     "outputs_fault",
     "resolve",
+    "resolve_layers",
     "resolved",
     "snake_case",
     "spec_of",

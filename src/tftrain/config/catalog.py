@@ -49,14 +49,29 @@ _NOT_OBJECTS = ("get", "serialize", "deserialize")
 _NO_SHORT_NAMES = ("layer", "optimizer map", "schedule", "callback")
 _SENTENCE = re.compile(r"(?<=\.)\s+(?=[A-Z`\"(])")
 _LIST = re.compile(r"\b(?:one of|either)\b[^.]*", re.IGNORECASE)
-_QUOTED = re.compile(r"[\"']([\w-]+)[\"']")
+# What can be one of several texts, where nothing but them is named: not `"epoch"` or an integer.
+_TEXT = r"(?:`?[\"'][\w-]+[\"'`]+|`?None`?)"
+_SEVERAL = re.compile(
+    r"(?:\b(?:can be|(?:values|options|methods) are|values:)|^(?:string,)?) ?"
+    rf"({_TEXT}(?>(?:(?:,| or| and|, or|, and) {_TEXT})+)(?!,? (?:or|and)\b))",
+    re.IGNORECASE,
+)
+_CHECKED_ELSEWHERE = (("metric", "name"),)  # in `checks`, which asks more of it than a text
+_NONE_AS_TEXT = ("reduction",)  # Keras takes `none` for None
+_QUOTED = re.compile(r"[\"']([\w-]+)[\"'`]")  # Keras's quotes don't all close
 _BY_DEFAULT = {"bool": ("bool",), "int": ("int", "float"), "float": ("int", "float")}
-_ALONE = r"\b(?!,? (?:or|and|tuple|list|value or)\b|/| /)"  # not `integer or tuple`
+_BEFORE_TYPE = re.compile(r"^(?:\(?optional\)?\.?\s+)?(?:an?\s+)?`?", re.IGNORECASE)
+# not `integer or tuple`, but `integer or None`
+_ALONE = r"\b`?(?!,? (?:or (?!`?None)|and\b|tuple\b|list\b|value,? or\b)|/| /)"
 _TYPES = (
     (re.compile(r"bool(?:ean)?" + _ALONE, re.IGNORECASE), ("bool",)),
     (re.compile(r"(?:\S*(?:positive|negative) )?int(?:eger)?" + _ALONE, re.IGNORECASE), ("int",)),
     (
-        re.compile(r"(?:\S*(?:positive|negative) )?float" + _ALONE, re.IGNORECASE),
+        re.compile(
+            r"(?:(?:python |\S*(?:positive|negative) )?float(?:ing point)?|python int(?:eger)?)"
+            + _ALONE,
+            re.IGNORECASE,
+        ),
         ("int", "float"),
     ),
     (re.compile(r"(?:string|str)" + _ALONE, re.IGNORECASE), ("str",)),
@@ -129,10 +144,8 @@ class Catalog:
 @functools.cache
 def load() -> Catalog:
     """The installed Keras's catalog, from the cache where that is there and whole."""
-    import platformdirs
-
     root = _folder_of_keras()
-    folder = Path(platformdirs.user_cache_dir("tftrain", appauthor=False))
+    folder = files.cache_folder()
     path = folder / f"keras-{_version(root)}-{_reader()}.json"
     with contextlib.suppress(OSError, ValueError):
         sum_, _, content = path.read_bytes().partition(b"\n")
@@ -192,8 +205,10 @@ def _entry(kind: str, found: Any) -> Entry:
             parameter.required,
             parameter.default,
             _SENTENCE.split(parameter.description, maxsplit=1)[0],
-            _types(parameter.description, parameter.default),
-            _choices(parameter.description, parameter.default),
+            ()
+            if (kind, parameter.name) in _CHECKED_ELSEWHERE
+            else _types(parameter.description, parameter.default),
+            _choices(parameter.name, parameter.description, parameter.default),
         )
         for parameter in given
     }
@@ -203,17 +218,20 @@ def _entry(kind: str, found: Any) -> Entry:
 
 def _types(description: str, default: Any) -> tuple[str, ...]:
     """What the docstring's first words say, if the default doesn't contradict; else the default."""
-    text = re.sub(r"^(?:optional|an?)\s+", "", description, flags=re.IGNORECASE)
+    text = _BEFORE_TYPE.sub("", description)
     found = next((types for pattern, types in _TYPES if pattern.match(text)), ())
     if default is None or type(default).__name__ in found:
         return found
     return _BY_DEFAULT.get(type(default).__name__, ()) if not found else ()
 
 
-def _choices(description: str, default: Any) -> tuple[str, ...]:
-    """The quoted texts after `one of` or `either`, if the default is among them."""
-    listed = _LIST.search(description)
-    choices = tuple(_QUOTED.findall(listed[0])) if listed else ()
+def _choices(name: str, description: str, default: Any) -> tuple[str, ...]:
+    """The quoted texts that the docstring lists as all there are, if the default is among them."""
+    listed = _LIST.search(description) or _SEVERAL.search(description)
+    words = listed[0] if listed else ""
+    choices = tuple(dict.fromkeys(_QUOTED.findall(words)))
+    if choices and name in _NONE_AS_TEXT:
+        choices = (*choices, "none")
     return choices if default in (None, *choices) else ()
 
 

@@ -5,19 +5,22 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
 from tftrain import files
+from tftrain.config.bundled import BUNDLED
 from tftrain.config.data import DATASETS, SUFFIXES, Arrays, Data, kind_of
+from tftrain.config.losses import family
 from tftrain.config.schema import Spec, Training
-from tftrain.config.text import Place
+from tftrain.config.text import MAX_FAULTS, Place
 from tftrain.errors import did_you_mean, listed
 
 CALLBACK_PATHS = ("filepath", "filename", "log_dir", "backup_dir", "directory")
 _METRIC = re.compile(r"(?!val_)[A-Za-z_]\w*")
 _COLUMNS = ("epoch", "learning_rate", "seconds")  # of metrics.csv
+_GUESSES = 100  # the nearest of many names takes time
 Fault = tuple[Place, str, str]
 _KEYS_OF: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -34,7 +37,14 @@ _KEYS_OF: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "images": ("size", "channels", "on_error"),
     }
 )
-_WORDS_FOR = {"table": "tables", "images": "images"}
+_WORDS_FOR = {"table": "tables", "images": "images", "arrays": "arrays", "bundled": "arrays"}
+_EITHER = (  # a key, another that makes it void, and why
+    ("positive", "classes", "its last class is the positive one"),
+    ("positive", "one_hot", "each class has an output of its own"),
+    ("group", "time", "a split in order can't keep groups together"),
+    ("group", "series", "a split in order can't keep groups together"),
+    ("target", "series", "what is predicted is its own column"),
+)
 
 
 def faults(data: Data | None, training: Training | None) -> Iterator[Fault]:
@@ -48,6 +58,8 @@ def faults(data: Data | None, training: Training | None) -> Iterator[Fault]:
         yield from _split(data)
         yield from _names_in_npz(data)
         yield from _of_the_source(data)
+        yield from _contradictions(data)
+        yield from _classes(data)
     if training:
         yield from _metrics(training)
         yield from _callback_paths(training)
@@ -76,7 +88,7 @@ def data_files(data: Data) -> Iterator[Fault]:
         written = given.model_dump().values() if isinstance(given, Arrays) else [given]
         for file in written:
             if isinstance(file, str) and file not in DATASETS and not files.matching(file):
-                near = files.beside(Path(file), SUFFIXES)
+                near = files.beside(Path(file), SUFFIXES, folders=True)
                 yield ("data", *place), "D001", f"{file}: no such file{near}"
 
 
@@ -86,7 +98,7 @@ def _names_in_npz(data: Data) -> Iterator[Fault]:
     if any(isinstance(file, str) and file.endswith(".npz") for file in files):
         return
     for key in ("x", "y", *(("sample_weight",) if kind_of(data.source) != "table" else ())):
-        if getattr(data, key) != Data.model_fields[key].default:
+        if _given(data, key):
             yield (
                 ("data", key),
                 "C024",
@@ -99,23 +111,30 @@ def _of_the_source(data: Data) -> Iterator[Fault]:
     kind = kind_of(data.source)
     for meant, keys in _KEYS_OF.items():
         for key in keys if kind != meant else ():
-            if getattr(data, key) != Data.model_fields[key].default and not (
-                key in _KEYS_OF["images"] and _holds_images(data)
-            ):
+            if _given(data, key) and not (meant == "images" and _holds_images(data)):
                 yield ("data", key), "C025", f"`data.{key}` is for {_WORDS_FOR[meant]}"
+    for name in ("validation", "test"):
+        part = getattr(data.split, name)
+        if not isinstance(part, float) and _WORDS_FOR[kind_of(part)] != _WORDS_FOR[kind]:
+            message = f"a file of {_WORDS_FOR[kind_of(part)]}, but `data.source` is of "
+            yield ("data", "split", name), "C025", message + _WORDS_FOR[kind]
     if kind == "table" and data.target is None and data.series is None:
-        yield ("data",), "C011", "`data.target` is missing: the column to predict"
+        message = "`data.target` is missing: the column of this table to predict"
+        yield ("data", "source"), "C011", message
     if kind == "table" and data.scaling is not None and data.series is None:
         message = "`data.scaling` is for arrays and images: a column's is in `data.columns`"
         yield ("data", "scaling"), "C025", message
-    if data.positive is not None and data.classes is not None:
-        yield ("data", "positive"), "C025", "`data.classes` says it too: its last is class 1"
-    if data.group is not None and data.time is not None:
-        yield (
-            ("data", "group"),
-            "C025",
-            "`data.time` splits by order: groups can't be kept together",
-        )
+
+
+def _given(data: Data, key: str) -> bool:
+    return bool(getattr(data, key) != Data.model_fields[key].default)
+
+
+def _contradictions(data: Data) -> Iterator[Fault]:
+    """Keys of which one takes the other's meaning away."""
+    for key, other, why in _EITHER:
+        if _given(data, key) and _given(data, other):
+            yield ("data", key), "C025", f"`data.{other}` is given: {why}"
 
 
 def _holds_images(data: Data) -> bool:
@@ -185,14 +204,57 @@ def _default_monitor(spec: Spec) -> str | None:
     return "val_loss" if watches or spec.arguments.get("save_best_only") else None
 
 
+def _classes(data: Data) -> Iterator[Fault]:
+    """Labels that no row has, as far as they are known without reading any; labels named twice."""
+    known = _bundled_classes(data)
+    seen: set[str] = set()
+    for place, label in enumerate((data.classes or ())[:MAX_FAULTS]):
+        name, message = class_name(label), None
+        if name in seen:
+            message = f"class `{name}` named twice"
+        elif known and name not in known:
+            near = did_you_mean(name, known) or f"; the labels are {listed(known)}"
+            message = f"no row has the label `{name}`{near}"
+        seen.add(name)
+        if message:
+            yield ("data", "classes", place), "D006", message
+    if known and data.positive is not None and data.classes is None:
+        message = not_positive(class_name(data.positive), known)
+        if message:
+            yield ("data", "positive"), "D006", message
+
+
+def not_positive(name: str, labels: Sequence[str]) -> str | None:
+    """Why a label can't be the positive one of those that there are."""
+    if name not in labels:
+        near = did_you_mean(name, labels) or f"; the labels are {listed(labels)}"
+        return f"no row has the label `{name}`{near}"
+    others = [label for label in labels if label != name]
+    if len(others) > 1:
+        return (
+            f"expected one class besides `{name}`, got {listed(others)}; data.classes chooses two"
+        )
+    return None
+
+
+def _bundled_classes(data: Data) -> list[str] | None:
+    """The classes of a bundled set, [] where its labels are numbers; None for other sources."""
+    known = BUNDLED.get(data.source) if isinstance(data.source, str) else None
+    return None if known is None else sorted(known.classes or ())
+
+
 def _class_weight(data: Data, training: Training) -> Iterator[Fault]:
-    weights, classes = training.class_weight, data.classes
-    if weights is None or isinstance(weights, str) or classes is None:
+    weights, bundled = training.class_weight, _bundled_classes(data)
+    names = [class_name(label) for label in data.classes or bundled or ()]
+    if weights is None:
         return
-    names = [class_name(label) for label in classes]
-    for name in weights:
-        if name not in names:
-            near = did_you_mean(name, names) or f"; expected some of {listed(names)}"
+    if bundled == [] and not names and family(training.loss) == "numbers":
+        message = "the labels are numbers, not classes: leave it out"
+        yield ("training", "class_weight"), "D006", message
+    known = set(names)
+    for name in () if isinstance(weights, str) or not names else list(weights)[:MAX_FAULTS]:
+        if name not in known:
+            near = did_you_mean(name, names[:_GUESSES]) or f"; expected some of {listed(names)}"
             yield ("training", "class_weight", name), "C023", f"no class `{name}`{near}"
 
 

@@ -11,6 +11,7 @@ from pydantic import Field, Tag, model_serializer, model_validator
 from pydantic_core import PydanticCustomError
 
 from tftrain.config.forms import Count, Section, one_of, word
+from tftrain.errors import listed
 
 Kind = Literal["number", "category", "boolean", "text", "date", "image", "id", "drop"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -29,7 +30,9 @@ class Number(Section):
         | Annotated[float, Tag("number")],
         one_of("name", "number"),
     ] = Field(default="median", description="What stands in for a missing number.")
-    scaling: Literal["standardize", "rescale", "none"] = Field(
+    scaling: Annotated[
+        Literal["standardize", "rescale", "none"], word("standardize", "rescale", "none")
+    ] = Field(
         default="standardize",
         description="Mean 0 and deviation 1, or smallest 0 and largest 1, on the training rows.",
     )
@@ -64,7 +67,10 @@ class Category(Section):
 class Text(Section):
     """A column of text, as Keras's TextVectorization makes numbers of it."""
 
-    output_mode: Literal["tf_idf", "multi_hot", "count", "int"] = Field(
+    output_mode: Annotated[
+        Literal["tf_idf", "multi_hot", "count", "int"],
+        word("tf_idf", "multi_hot", "count", "int"),
+    ] = Field(
         default="tf_idf",
         description="A column for each token, or `int`: token numbers in order, for an Embedding.",
     )
@@ -85,17 +91,23 @@ class Text(Section):
     )
 
 
-class Column(Section):
-    """What a column is; exactly one of these."""
+class Bare(Section):
+    """A kind of column without options."""
 
-    number: Number | None = None
-    category: Category | None = None
-    boolean: Section | None = None
-    text: Text | None = None
-    date: Section | None = None
-    image: Section | None = None
-    id: Section | None = None
-    drop: Section | None = None
+
+class Column(Section):
+    """What a column is: one of these words, or a mapping of one to its options."""
+
+    number: Number | None = Field(default=None, description="Numbers. Options below.")
+    category: Category | None = Field(
+        default=None, description="Names, or numbers that are names. Options below."
+    )
+    boolean: Bare | None = Field(default=None, description="True and false.")
+    text: Text | None = Field(default=None, description="Words and sentences. Options below.")
+    date: Bare | None = Field(default=None, description="Dates, or dates and times.")
+    image: Bare | None = Field(default=None, description="Paths of images.")
+    id: Bare | None = Field(default=None, description="What tells rows apart; not used.")
+    drop: Bare | None = Field(default=None, description="Not used.")
 
     @property
     def kind(self) -> Kind:
@@ -111,6 +123,10 @@ class Column(Section):
             return {key: {} if inner is None else inner for key, inner in value.items()}
         if isinstance(value, Column):
             return value
+        if isinstance(value, dict) and value:
+            names = listed(f"`{name}`" for name in value)
+            message = "expected one kind of column, not {names}"
+            raise PydanticCustomError("kinds", message, {"names": names})
         form = "a kind of column: " + ", ".join(KINDS)
         message = form + "; or one of " + ", ".join(_WITH_OPTIONS) + " as a mapping of its options"
         raise PydanticCustomError("word", "expected {form}", {"form": message, "choices": KINDS})

@@ -61,7 +61,7 @@ class Arrays(Section):
 
 def kind_of(source: str | Arrays) -> SourceKind:
     """What a source is, by its name."""
-    if isinstance(source, Arrays) or source.endswith(ARRAY_SUFFIXES):
+    if isinstance(source, Arrays) or source.lower().endswith(ARRAY_SUFFIXES):
         return "arrays"
     if source in DATASETS:
         return "bundled"
@@ -71,14 +71,13 @@ def kind_of(source: str | Arrays) -> SourceKind:
 def _source(value: object) -> str:
     if isinstance(value, str) and (value in DATASETS or _is_path(value)):
         return value
-    form = f"{_SOURCES}, or one of {', '.join(DATASETS)}"
-    raise PydanticCustomError("word", "expected {form}", {"form": form, "choices": DATASETS})
+    raise _no_source(value, f"{_SOURCES}, or one of {', '.join(DATASETS)}", DATASETS)
 
 
 def _file(value: str) -> str:
     if _is_path(value):
         return value
-    raise PydanticCustomError("word", "expected {form}", {"form": f"a fraction, {_SOURCES}"})
+    raise _no_source(value, f"a fraction, {_SOURCES}", ())
 
 
 def _is_path(value: str) -> bool:
@@ -86,15 +85,27 @@ def _is_path(value: str) -> bool:
     return value.lower().endswith(SUFFIXES) or Path(value).is_absolute()
 
 
+def _no_source(value: object, form: str, choices: tuple[str, ...]) -> PydanticCustomError:
+    """Of another form; or a text that may be the name of a folder, which only the disk knows."""
+    kind = "source" if isinstance(value, str) and value else "word"
+    return PydanticCustomError(kind, "expected {form}", {"form": form, "choices": choices})
+
+
+def _pixels(value: object) -> object:
+    if isinstance(value, list | tuple) and len(value) == 2:  # noqa: PLR2004 - rows and columns
+        return tuple(value)
+    raise PydanticCustomError("word", "expected rows and columns of pixels, as [28, 28]")
+
+
 Source = Annotated[
     Annotated[str, BeforeValidator(_source), Tag("name")] | Annotated[Arrays, Tag("mapping")],
-    one_of("name", "name"),
+    one_of("mapping", "name"),
 ]
 Part = Annotated[
     Annotated[str, BeforeValidator(_file), Tag("name")]
     | Annotated[Arrays, Tag("mapping")]
     | Annotated[float, Field(ge=0, lt=1), Tag("number")],
-    one_of("name", "number"),
+    one_of("mapping", "name", "number"),
 ]
 
 
@@ -126,7 +137,7 @@ Scaling = Annotated[
         Tag("name"),
     ]
     | Annotated[FixedScaling, Tag("mapping")],
-    one_of("name", "name"),
+    one_of("mapping", "name"),
 ]
 
 
@@ -168,17 +179,17 @@ class Data(Section):
     missing: Annotated[tuple[str, ...], BeforeValidator(as_tuple)] = Field(
         default=(), description="Tables: texts that mean a missing cell, besides an empty one."
     )
-    encoding: Literal["utf-8", "latin-1", "utf-16"] = Field(
-        default="utf-8", description="CSV files: how characters are written."
-    )
-    size: Annotated[tuple[Count, Count], BeforeValidator(as_tuple)] | None = Field(
+    encoding: Annotated[
+        Literal["utf-8", "latin-1", "utf-16"], word("utf-8", "latin-1", "utf-16")
+    ] = Field(default="utf-8", description="CSV files: how characters are written.")
+    size: Annotated[tuple[Count, Count], BeforeValidator(_pixels)] | None = Field(
         default=None, description="Images: rows and columns of pixels that all are made to have."
     )
-    channels: Literal[1, 3, 4] | None = Field(
+    channels: Annotated[Literal[1, 3, 4], word(1, 3, 4)] | None = Field(
         default=None,
         description="Images: 1 for grey, 3 for colours, 4 with transparency; 1 if all are grey.",
     )
-    on_error: Literal["error", "skip"] = Field(
+    on_error: Annotated[Literal["error", "skip"], word("error", "skip")] = Field(
         default="error", description="Images: `skip` leaves out what can't be read, and says so."
     )
     x: str = Field(default="x", description="The inputs' name inside an .npz file.")
@@ -196,10 +207,12 @@ class Data(Section):
         default=False,
         description="Labels as rows of 0 and 1, for CategoricalCrossentropy and its kin.",
     )
-    target_scaling: Literal["standardize", "log"] | None = Field(
-        default=None,
-        description="Targets that are numbers: learnt with mean 0 and deviation 1, `log` after "
-        "log(1 + y). Metrics and predictions are in the target's own units.",
+    target_scaling: Annotated[Literal["standardize", "log"], word("standardize", "log")] | None = (
+        Field(
+            default=None,
+            description="Targets that are numbers: learnt with mean 0 and deviation 1, `log` after "
+            "log(1 + y). Metrics and predictions are in the target's own units.",
+        )
     )
     scaling: Scaling | None = Field(
         default=None,

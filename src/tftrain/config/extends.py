@@ -25,26 +25,29 @@ class Chain:
         raw: the file's own bytes.
         root: one tree of all of them, each node with its place in the file where it stands.
         files: their names in messages, the file first, then its base, then that one's.
-        problems: the faults that leave no holes in the tree.
+        problems: the faults found on the way.
+        whole: whether every base is in the tree: one that can't be read leaves it out.
     """
 
     raw: bytes
     root: Mapping
     files: tuple[str, ...]
     problems: list[Problem]
+    whole: bool = True
 
 
 def read(path: Path) -> Chain:
     """The tree of a file that may extend another, that one too, and so on.
 
     Raises:
-        ConfigError: when one of them can't be read, isn't a mapping, or extends itself; with the
-            faults found until then.
+        ConfigError: when the file itself can't be read or isn't a mapping. Where that befalls a
+            base, or it extends itself, the tree ends above it.
     """
     raw = content = _bytes(path, Mark(str(path)), "C007", "")
     chain = [path]
     roots: list[Mapping] = []
     problems: list[Problem] = []
+    whole = True
     try:
         while True:
             root, found = text.read_on(content, str(chain[-1]))
@@ -56,11 +59,14 @@ def read(path: Path) -> Chain:
             chain.append(_base(extends, chain))
             content = _bytes(chain[-1], extends.mark, "C040", f"`{_KEY}`: {chain[-1]}: ")
     except ConfigError as error:
-        raise ConfigError([*problems, *error.problems]) from None
+        problems += error.problems
+        if not roots:
+            raise ConfigError(problems) from None
+        whole = False
     merged = roots.pop()
     while roots:
         merged = merge(merged, roots.pop())
-    return Chain(raw, merged, tuple(map(str, chain)), problems)
+    return Chain(raw, merged, tuple(map(str, chain)), problems, whole)
 
 
 def merge(base: Mapping, over: Mapping, section: tuple[str, ...] = ()) -> Mapping:

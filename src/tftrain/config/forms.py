@@ -16,13 +16,17 @@ def as_tuple(value: object) -> object:
     return tuple(value) if isinstance(value, list) else value
 
 
-def one_of(*names: str) -> Any:
-    """Tells the forms of a union apart by what was written, so that errors speak of one form."""
+def one_of(*tags: str) -> Any:
+    """Tells the forms of a union apart by what was written, so that errors speak of one form.
+
+    Args:
+        tags: of the forms there are: `mapping`, `name` for a text; the last takes all the rest.
+    """
 
     def form(value: object) -> str:
-        if isinstance(value, BaseModel | dict | Mapping):
+        if isinstance(value, BaseModel | dict | Mapping) and "mapping" in tags:
             return "mapping"
-        return "name" if isinstance(value, str) and "name" in names else names[-1]
+        return "name" if isinstance(value, str) and "name" in tags else tags[-1]
 
     return Discriminator(form)
 
@@ -35,13 +39,15 @@ class Section(BaseModel):
     )
 
 
-def word(*words: str, other: str) -> Any:
-    """One of a few words, where a value of another form would do as well."""
+def word(*words: str | int, other: str = "") -> Any:
+    """One of a few words or numbers, perhaps where a value of another form would do as well."""
+    forms = [*(f"`{word}`" for word in words), *([other] if other else [])]
+    form = f"{', '.join(forms[:-1])} or {forms[-1]}"
+    choices = [word for word in words if isinstance(word, str)]
 
     def check(value: object) -> object:
-        if isinstance(value, str) and value in words:
+        if any(type(value) is type(word) and value == word for word in words):
             return value
-        form = " or ".join([*(f"`{word}`" for word in words), other])
-        raise PydanticCustomError("word", "expected {form}", {"form": form, "choices": words})
+        raise PydanticCustomError("word", "expected {form}", {"form": form, "choices": choices})
 
     return BeforeValidator(check)

@@ -1,7 +1,8 @@
 """JSON Schema of the config out, the installed Keras's catalog included; for editors.
 
 It says what `load` says of keys, types, bounds, and Keras's names and arguments; what takes a look
-at two places at once, or at the text, no schema can say.
+at two places at once, at the text, or at the disk (any text may be a folder's name), no schema can
+say.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 
 from tftrain.config import catalog
 from tftrain.config.catalog import Argument, Catalog, Entry
-from tftrain.config.data import ARRAY_SUFFIXES, DATASETS
+from tftrain.config.data import DATASETS, TABLE_SUFFIXES
 from tftrain.config.losses import ACCURACY, BY_SHAPES
 from tftrain.config.resolve import ARGUMENTS, REFUSED, accepted_by, class_of, kinds_in
 from tftrain.config.schema import Config
@@ -37,14 +38,13 @@ _KEYS: Mapping[str, Kinds] = {  # of the sections, those that hold Keras objects
     "weighted_metrics": ("metric",),
     "callbacks": ("callback",),
 }
-_ENDS = "|".join(re.escape(suffix) for suffix in ARRAY_SUFFIXES)
-_ARRAY_FILE = {"type": "string", "pattern": rf"({_ENDS})$"}
+_PATH = {"type": "string", "minLength": 1}
 _NPY_FILE = {"type": "string", "pattern": r"\.npy$"}
 _LINT = {code: text for code, text in CODES.items() if code.startswith("N")}
 _TEXTS: Mapping[tuple[str, str], list[Schema]] = {  # what the checks of `schema` ask of a text
-    ("Data", "source"): [{"enum": list(DATASETS)}, _ARRAY_FILE],
-    ("Split", "validation"): [_ARRAY_FILE],
-    ("Split", "test"): [_ARRAY_FILE],
+    ("Data", "source"): [{"enum": list(DATASETS)}, _PATH],
+    ("Split", "validation"): [_PATH],
+    ("Split", "test"): [_PATH],
     ("Arrays", "x"): [_NPY_FILE],
     ("Arrays", "y"): [_NPY_FILE],
     ("Arrays", "sample_weight"): [_NPY_FILE],
@@ -77,6 +77,7 @@ def json_schema() -> Schema:
     root = _section("Config", root)
     complete = _complete(root, sections)
     complete["required"].remove("name")  # the file's, if not given
+    complete["properties"]["data"] |= _of_a_table()
     return {
         "$schema": _DIALECT,
         "title": "tftrain config",
@@ -110,8 +111,24 @@ def _complete(section: Schema, sections: Mapping[str, Schema]) -> Schema:
     }
 
 
+def _of_a_table() -> Schema:
+    """What the data section must hold where its source is a table."""
+    ends = "|".join(map(_any_case, TABLE_SUFFIXES))
+    given = {"not": {"type": "null"}}
+    return {
+        "if": {"properties": {"source": {"type": "string", "pattern": f"({ends})$"}}},
+        "then": {
+            "anyOf": [
+                {"required": [key], "properties": {key: given}} for key in ("target", "series")
+            ]
+        },
+    }
+
+
 def _section(name: str, section: Schema) -> Schema:
     """Pydantic's schema of a section, with Keras's objects and the forms of texts put in."""
+    if name == "Column":
+        return _column(section)
     properties = {
         key: _key(name, key, value) | {note: value[note] for note in _NOTES if note in value}
         for key, value in section["properties"].items()
@@ -119,6 +136,24 @@ def _section(name: str, section: Schema) -> Schema:
     return {key: value for key, value in section.items() if key != "title"} | {
         "properties": properties
     }
+
+
+def _column(section: Schema) -> Schema:
+    """The word for a kind of column, or a mapping of that one word to its options."""
+    kinds = section["properties"]
+    words = [kind["description"] for kind in kinds.values()]
+    forms = [
+        {"enum": list(kinds), "enumDescriptions": words},
+        _reference("environment"),
+        {
+            "type": "object",
+            "minProperties": 1,
+            "maxProperties": 1,
+            "properties": {name: _key("Column", name, kind) for name, kind in kinds.items()},
+            "additionalProperties": False,
+        },
+    ]
+    return {"description": section["description"], "anyOf": forms}
 
 
 def _key(section: str, key: str, value: Schema) -> Schema:
@@ -139,14 +174,22 @@ def _open(value: Schema, texts: list[Schema] | None = None) -> Schema:
         return {"anyOf": _flat(_open(form, texts) for form in forms)}
     rules = {name: one for name, one in value.items() if name not in ("title", *_NOTES)}
     if value["type"] == "array":
-        shortest = rules.pop("minLength", None)  # pydantic's word for a list that may be null
-        fewest = {} if shortest is None else {"minItems": shortest}
-        return rules | fewest | {"items": _open(value["items"], texts)}
+        return _list(rules, texts)
     if value["type"] == "object":
         return rules | {"additionalProperties": _open(value["additionalProperties"])}
     if rules == {"type": "string"}:
         return {"anyOf": [*texts, _reference("environment")]} if texts else rules
     return rules if value["type"] == "null" else {"anyOf": [rules, _reference("environment")]}
+
+
+def _list(rules: Schema, texts: list[Schema] | None) -> Schema:
+    """A list's schema: of so many values, each of its own form, or of any number of one form."""
+    if "prefixItems" in rules:
+        return rules | {"prefixItems": [_open(item) for item in rules["prefixItems"]]}
+    items = {"items": _open(rules["items"], texts)}
+    if "minLength" in rules:  # pydantic's word for a list that may be null
+        items["minItems"] = rules["minLength"]
+    return {name: one for name, one in rules.items() if name != "minLength"} | items
 
 
 def _flat(forms: Iterable[Schema]) -> list[Schema]:
@@ -269,10 +312,7 @@ def _argument(name: str, argument: Argument) -> Schema:
 
 def _choices(argument: Argument) -> list[Schema]:
     """The words as they are offered, and in whatever letters they pass."""
-    any_case = "|".join(
-        "".join(f"[{one}{one.upper()}]" if one.isalpha() else re.escape(one) for one in word)
-        for word in argument.choices
-    )
+    any_case = "|".join(map(_any_case, argument.choices))
     return [
         {"enum": [*argument.choices, None]},
         {"type": "string", "pattern": f"^({any_case})$"},
@@ -280,6 +320,11 @@ def _choices(argument: Argument) -> list[Schema]:
         _LIST,
         *([] if argument.types else [_reference("mapping")]),
     ]
+
+
+def _any_case(word: str) -> str:
+    """A pattern of a word in whatever letters."""
+    return "".join(f"[{one}{one.upper()}]" if one.isalpha() else re.escape(one) for one in word)
 
 
 def _named(known: Catalog, kinds: Iterable[str]) -> dict[str, tuple[str, Entry]]:

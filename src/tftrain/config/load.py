@@ -4,41 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
 
 from tftrain import files
-from tftrain.config import checks, extends, interpolate, override, resolve, text
+from tftrain.config import checks, extends, interpolate, override, resolve, text, wording
 from tftrain.config.data import DATASETS, SUFFIXES, Data
 from tftrain.config.schema import Config, Model, Training
-from tftrain.config.text import Mapping, Node, Scalar, Source
-from tftrain.errors import ConfigError, Problem, did_you_mean, listed
-
-_EXPECTED = {
-    "int": "a whole number",
-    "float": "a number",
-    "string": "a text",
-    "bool": "true or false",
-    "tuple": "a list",
-    "dict": "a mapping",
-    "model": "a mapping",
-}
-_WORDS = {
-    "finite_number": "expected a finite number, got {got}",
-    "too_short": "expected at least {min_length} in the list, got {actual_length}",
-    "string_pattern_mismatch": "expected letters, digits, `_`, `-` and `.`, at most 64 and no `-` "
-    "or `.` first, got {got}",
-}
-_BOUNDS = {
-    "greater_than": ("gt", "more than"),
-    "greater_than_equal": ("ge", "at least"),
-    "less_than": ("lt", "less than"),
-    "less_than_equal": ("le", "at most"),
-}
-
+from tftrain.config.text import Mapping, Scalar, Source
+from tftrain.errors import ConfigError, Problem
 
 # What stands in for what can't be read, so that the objects beside it are looked at all the same.
 _STAND_INS: dict[str, dict[str, Any]] = {
@@ -46,11 +23,12 @@ _STAND_INS: dict[str, dict[str, Any]] = {
     "training": {"loss": "mse", "epochs": 1},
 }
 _ENTRIES = {
-    "layers": "Identity",
-    "metrics": "accuracy",
-    "weighted_metrics": "accuracy",
-    "callbacks": "TerminateOnNaN",
+    "layers": ("layer", "Identity"),
+    "metrics": ("metric", "accuracy"),
+    "weighted_metrics": ("metric", "accuracy"),
+    "callbacks": ("callback", "TerminateOnNaN"),
 }
+_SINGLE = ("loss", "optimizer")
 _Form = TypeVar("_Form", bound=BaseModel)
 
 
@@ -74,10 +52,7 @@ def load(
     root, problems = chain.root, [*chain.problems]
     unfilled = interpolate.fill(root)
     for one in overrides:
-        try:
-            override.apply(root, one)
-        except ConfigError as error:
-            problems += error.problems
+        resolve.collect(problems, partial(override.apply, root, one))
     _make_absolute(root)
     source = Source(chain.raw, root)
     values = {key: text.plain(node) for key, node in root.items.items()}
@@ -85,12 +60,12 @@ def load(
         config: Config | None = Config.model_validate({"name": _stem(path)} | values)
         found: list[Problem] = []
     except ValidationError as error:
-        details = [detail for detail in error.errors() if not _echo(detail)]
-        found = [_problem(source, detail) for detail in details[: text.MAX_FAULTS]]
+        found = wording.problems(source, error)
         config = None
     data, model = _alone(root, "data", Data), _alone(root, "model", Model)
     training = _alone(root, "training", Training)
-    found += [source.problem(*fault) for fault in checks.faults(data, training)]
+    if chain.whole:
+        found += [source.problem(*fault) for fault in checks.faults(data, training)]
     if data and data_files:
         found += [source.problem(*fault) for fault in checks.data_files(data)]
     found += resolve.faults(
@@ -99,9 +74,17 @@ def load(
         source,
     )
     problems += _without_echoes(found, unfilled, root)
+    if not chain.whole:
+        problems = [one for one in problems if not _may_be_mended(one)]
     if config is None or problems:
         raise ConfigError(_in_order(problems, chain.files, overrides))
     return config, source
+
+
+def _may_be_mended(problem: Problem) -> bool:
+    """Whether a base that can't be read may hold what is missed."""
+    of_override = problem.mark.source.startswith("override ")
+    return problem.code == "C011" or (of_override and problem.code != "C008")
 
 
 def _without_echoes(
@@ -139,8 +122,9 @@ def _objects(root: Mapping, name: str, form: type[_Form]) -> _Form | None:
     try:
         form.model_validate(known)
     except ValidationError as error:
-        for place in (detail["loc"] for detail in error.errors()):
-            _stand_in(known, name, place)
+        for detail in error.errors():
+            if not wording.echoes(detail):
+                _stand_in(known, name, detail["loc"])
     try:
         return form.model_validate(_STAND_INS[name] | known)
     except ValidationError:
@@ -148,18 +132,23 @@ def _objects(root: Mapping, name: str, form: type[_Form]) -> _Form | None:
 
 
 def _stand_in(values: dict[str, Any], section: str, place: tuple[int | str, ...]) -> None:
-    """Takes out the value at fault; in a list of Keras objects another takes its place."""
+    """Takes out the value at fault; in a list of Keras objects another takes its place.
+
+    Of an object with others beside it that one stays which is Keras's.
+    """
     key, entry = str(place[0]), place[1] if len(place) > 1 else None
     held = values.get(key)
     if isinstance(held, list) and isinstance(entry, int) and key in _ENTRIES and entry < len(held):
-        held[entry] = _ENTRIES[key]
+        kind, other = _ENTRIES[key]
+        held[entry] = _known_in(held[entry], kind) or other
+    elif key in _SINGLE and (inner := _known_in(held, key)):
+        values[key] = inner
     elif key not in _STAND_INS[section] or key in values:
         values.pop(key, None)
 
 
-def _echo(detail: ErrorDetails) -> bool:
-    """Pydantic calls a list too short whose items are wrong."""
-    return detail["type"] == "too_short" and len(detail["input"]) >= detail["ctx"]["min_length"]
+def _known_in(value: Any, kind: str) -> dict[str, Any]:
+    return resolve.known_in(value, [kind]) if isinstance(value, dict) else {}
 
 
 def _stem(path: Path) -> str:
@@ -178,53 +167,11 @@ def _make_absolute(root: Mapping) -> None:
             node = holder.items.get(key)
             written = list(node.items.values()) if isinstance(node, Mapping) else [node]
             for file in written:
-                if not isinstance(file, Scalar) or file.value in DATASETS:
+                if not isinstance(file, Scalar) or file.value in ("", *DATASETS):
                     continue
-                base = Path() if file.mark.line is None else Path(file.mark.source).parent
-                path = base / str(file.value)
+                path = wording.folder_of(file.mark) / str(file.value)
                 if path.name.lower().endswith(SUFFIXES) or files.is_folder(path):
                     file.value = str(path.absolute())
-
-
-def _problem(source: Source, detail: ErrorDetails) -> Problem:
-    """Pydantic's words about one fault, turned into ours."""
-    kind, path = detail["type"], detail["loc"]
-    name = _dotted(source.root, path)
-    if kind == "extra_forbidden":
-        parent = _fields(path[:-1])
-        where = f" in `{_dotted(source.root, path[:-1])}`" if len(path) > 1 else ""
-        key = str(path[-1])
-        near = did_you_mean(key, parent) or _elsewhere(key) or f"; expected {listed(parent)}"
-        return source.problem(path, "C010", f"unknown key `{key}`{where}{near}", key=True)
-    if kind == "missing":
-        return source.problem(path[:-1], "C011", f"`{name}` is missing", key=True)
-    code, message = _wrong_value(detail)
-    names = list(detail["input"]) if kind == "spec" else []
-    if names:  # a second name is one too many; a lone one's arguments are wrong
-        path = (*path, names[:2][-1])
-    return source.problem(path, code, f"`{name}`: {message}", key=len(names) > 1)
-
-
-def _wrong_value(detail: ErrorDetails) -> tuple[str, str]:
-    """The code and the message for a value that is not what was expected."""
-    kind, context = detail["type"], detail.get("ctx", {})
-    value, got = detail["input"], text.shown(detail["input"])
-    if kind in _BOUNDS:
-        bound, words = _BOUNDS[kind]
-        limit = context[bound]
-        shown = f"{limit:g}" if isinstance(limit, float) else limit
-        return "C013", f"expected {words} {shown}, got {got}"
-    if kind in _WORDS:
-        return "C013", _WORDS[kind].format_map({"got": got, **context})
-    if kind == "word":
-        near = did_you_mean(value, context.get("choices", ())) if isinstance(value, str) else ""
-        return "C014", f"{detail['msg']}, got {got}{near}"
-    if kind in ("spec", "no_spec"):
-        return "C015", detail["msg"] + (f", got {got}" if kind == "no_spec" else "")
-    expected = _EXPECTED.get(kind.removesuffix("_type"))
-    if expected:
-        return "C012", f"expected {expected}, got {got}"
-    return "C013", f"{detail['msg'][0].lower()}{detail['msg'][1:]}, got {got}"
 
 
 def _in_order(
@@ -238,47 +185,3 @@ def _in_order(
         return sources.index(mark.source), mark.line or 0, mark.column or 0
 
     return sorted(dict.fromkeys(problems), key=place)
-
-
-def _dotted(root: Node, path: tuple[int | str, ...]) -> str:
-    """`training.epochs`: the path as an override writes it, without a validator's additions."""
-    parts: list[str] = []
-    node: Node | None = root
-    for part in path:
-        child: Node | None = None
-        if isinstance(node, Mapping):
-            child = node.items.get(str(part))
-            if child is None and part in ("name", "mapping", "number"):
-                continue
-        elif isinstance(node, text.Sequence):
-            if not isinstance(part, int):
-                continue
-            child = node.items[part] if part < len(node.items) else None
-        elif isinstance(node, Scalar):
-            continue
-        parts.append(str(part))
-        node = child
-    return ".".join(parts)
-
-
-def _fields(path: tuple[int | str, ...]) -> list[str]:
-    """The keys that the section at `path` may have."""
-    section: type[BaseModel] = Config
-    for part in path:
-        if part in section.model_fields:
-            section = next(iter(_models(section.model_fields[str(part)].annotation)), section)
-    return list(section.model_fields)
-
-
-def _elsewhere(key: str) -> str | None:
-    """A hint at another section that has the key."""
-    for path in (("data",), ("data", "split"), ("model",), ("training",)):
-        if key in _fields(path):
-            return f"; did you mean `{'.'.join([*path, key])}`?"
-    return None
-
-
-def _models(annotation: Any) -> Iterable[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [model for part in getattr(annotation, "__args__", ()) for model in _models(part)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import NoReturn
+from typing import NoReturn, get_origin
 
 from pydantic import BaseModel
 
@@ -28,20 +28,22 @@ def apply(root: Mapping, override: str) -> None:
         override: a dotted path, `=`, and a value in YAML: `model.layers.0.Dense.units=50`.
             In a list a number counts; a Keras object's name, or its `name:`, stands for the one
             entry that has it, and what follows are its arguments: `model.layers.Dense.units=50`.
-            A part that is missing is made. `+=` adds to the end of a list, each item if the value
-            is a list itself. `null` takes an optional key, or an entry of the config's own lists,
-            away; within a Keras object's arguments it is a value.
+            A part that is missing is made; one that is there may hold dots itself, as a column's
+            name. `+=` adds to the end of a list, each item if the value is a list itself. `null`
+            takes an optional key, an entry of the config's own lists, or a column away; within a
+            Keras object's arguments it is a value.
 
     Raises:
         ConfigError: when it isn't of that form, or the path leads nowhere.
     """
     at = mark(override)
     path, equals, value = override.partition("=")
-    parts = path.removesuffix("+").strip().split(".")
-    if not equals or not all(parts) or len(parts) > text.MAX_DEPTH:
+    words = path.removesuffix("+").strip().split(".")
+    if not equals or not all(words) or len(words) > text.MAX_DEPTH:
         _fail(at, "C008", "expected PATH=VALUE, such as training.epochs=5")
     if unwanted := text.UNWANTED.search(path):
         _fail(at, "C005", f"the path holds the character U+{ord(unwanted[0]):04X}")
+    parts = _parts(root, words)
     if parts == ["extends"]:
         _fail(at, "C009", "`extends` can stand in a file only")
     node = _read(value, at)
@@ -49,6 +51,20 @@ def apply(root: Mapping, override: str) -> None:
         _append(_step(root, parts, at), parts[-1], node, at)
     elif not (isinstance(node, Scalar) and node.value is None and _removed(root, parts, at)):
         _put(_step(root, parts, at), parts[-1], node, at)
+
+
+def _parts(root: Node, words: list[str]) -> list[str]:
+    """The path's parts: of the keys that are there and that it may mean, the longest."""
+    parts: list[str] = []
+    node: Node | None = root
+    while words:
+        size = 1
+        if isinstance(node, Mapping):
+            held = (n for n in range(len(words), 0, -1) if ".".join(words[:n]) in node.items)
+            size = next(held, 1)
+        parts.append(".".join(words[:size]))
+        node, words = text.child(node, parts[-1]), words[size:]
+    return parts
 
 
 def _read(value: str, mark: Mark) -> Node:
@@ -147,10 +163,20 @@ def _removed(root: Mapping, parts: list[str], mark: Mark) -> bool:
         if optional and isinstance(node, Mapping):
             node.items.pop(part, None)
         return optional and (node is None or isinstance(node, Mapping))
-    if tuple(path[:-1]) in SECTIONS and isinstance(node, Sequence):
+    holder = SECTIONS.get(tuple(path[:-1]))
+    if holder is not None and isinstance(node, Sequence):
         del node.items[_entry(node, part, mark)[0]]
         return True
+    if holder is not None and isinstance(node, Mapping) and _of_names(holder, path[-1]):
+        node.items.pop(part, None)
+        return True
     return False
+
+
+def _of_names(form: type[BaseModel], key: str) -> bool:
+    """Whether a key holds a mapping of the user's own names, as `data.columns`."""
+    field = form.model_fields.get(key)
+    return field is not None and get_origin(field.annotation) is dict
 
 
 def _optional(form: type[BaseModel], key: str) -> bool:

@@ -135,6 +135,16 @@ def _objects(model: Model | None, training: Training | None) -> Iterator[tuple[s
             yield "callback", spec, ("training", "callbacks", place)
 
 
+def resolve_layers(model: Model, source: Source) -> list[Resolved]:
+    """The network's layers.
+
+    Raises:
+        ConfigError: when one of them isn't Keras's.
+    """
+    specs = enumerate(model.layers)
+    return [resolve("layer", spec, ("model", "layers", place), source) for place, spec in specs]
+
+
 def collect(problems: list[Problem], construct: Callable[[], Any]) -> Any:
     """What `construct` makes; where it raises a ConfigError, None, and its problems are kept."""
     try:
@@ -167,7 +177,10 @@ class _Resolver:
             spec.name, sorted(known, key=lambda name: name[:1].isupper() == capital)
         )
         message = f"Keras has no {' or '.join(kinds)} called `{spec.name}`{near}"
-        raise ConfigError(self.source.problem(path, "K001", message))
+        problems = [self.source.problem(path, "K001", message)]
+        for name, value in spec.arguments.items():  # the objects in them may be wrong as well
+            collect(problems, partial(self._value, name, value, (*path, spec.name, name), None))
+        raise ConfigError(problems)
 
     def _object(
         self,
@@ -235,7 +248,10 @@ class _Resolver:
         spec = _as_spec(value)
         if spec is None and (kinds or "class_name" in value):  # Keras would make what that names
             message = f"`{name}`: expected a Keras name or a mapping of it to its arguments"
-            raise ConfigError(self.source.problem(path, "C015", message))
+            problems = [self.source.problem(path, "C015", message)]
+            if inner := _as_spec(known_in(value, kinds)):
+                collect(problems, partial(self.resolve, kinds, inner, path))
+            raise ConfigError(problems)
         if spec is not None and (kinds or spec.name in self.catalog.names(catalog.KINDS)):
             return self.resolve(kinds or catalog.KINDS, spec, path)
         items = self._each(((key, key, item) for key, item in value.items()), path)
@@ -267,6 +283,15 @@ class _Resolver:
             message = f"`{name}`: expected {' or '.join(argument.choices)}, got {value!r}{near}"
         if message:
             raise ConfigError(self.source.problem(path, "K007", message))
+
+
+def known_in(value: Mapping[str, Any], kinds: Iterable[str]) -> dict[str, Any]:
+    """Of several names in one mapping, the first that is Keras's and has arguments, if any."""
+    known = catalog.load()
+    for name, arguments in value.items():
+        if isinstance(arguments, Mapping) and any(known.find(kind, name) for kind in kinds):
+            return {name: arguments}
+    return {}
 
 
 def class_of(known: Catalog, kind: str, entry: Entry) -> tuple[str, Entry | None]:

@@ -96,7 +96,7 @@ ClassWeight = Annotated[
         Tag("name"),
     ]
     | Annotated[dict[str, Annotated[float, Field(ge=0)]], Tag("mapping")],
-    one_of("name", "name"),
+    one_of("mapping", "name"),
 ]
 BatchSize = Annotated[
     Annotated[Literal["full"], word("full", other="a whole number"), Tag("name")]

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tftrain.config import Arrays, Config, FixedScaling, Source, family, kind_of
-from tftrain.data import arrays, labels, learn, scaling, sources, table, target
+from tftrain.config import Arrays, Config, FixedScaling, Source, family, headers, kind_of
+from tftrain.data import arrays, cache, labels, learn, scaling, sources, table, target
+from tftrain.data.cache import table_bytes
 from tftrain.data.facts import facts
-from tftrain.data.fresh import Fresh, Note, fresh
+from tftrain.data.fresh import Fresh, Note, examine
 from tftrain.data.labels import Encoding, Labels
 from tftrain.data.preparation import Preparation
 from tftrain.data.preparation import from_arrays as preparation_of
@@ -32,6 +33,7 @@ __all__ = [
     "Encoding",
     "Form",
     "Fresh",
+    "Look",
     "Note",
     "Part",
     "Preparation",
@@ -40,6 +42,7 @@ __all__ = [
     "load",
     "load_part",
     "preparation_of",
+    "table_bytes",
     "unlabelled",
 ]
 
@@ -47,38 +50,55 @@ SMOKE_ROWS = 256
 _HASHED_BYTES = 256 * 1024 * 1024
 
 
-def load(config: Config, source: Source) -> Splits:
+Look = Callable[[Mapping[str, Raw], Splits], None]
+
+
+def load(config: Config, source: Source, look: Look | None = None) -> Splits:
     """All the rows of a job.
 
     Args:
         config: names the source and says how to split, label and prepare it.
         source: for the place of a fault.
+        look: gets to see the rows of each file as they came, by its key, and all their parts.
 
     Raises:
         DataError: when rows are missing, unreadable, not numbers, or not what the loss can take.
+        StorageError: when there is no room for a large table's prepared rows.
     """
+    wanted = cache.key(config)
+    if look is None and (kept := cache.find(wanted)) is not None:
+        return kept
+    with cache.Room(wanted) as room:
+        splits = _load(config, source, room, look)
+        return room.keep(splits, str(config.data.source))
+
+
+def _load(config: Config, source: Source, room: cache.Room, look: Look | None) -> Splits:
     raws = _read(config, source)
     try:
         with guarded(str(config.data.source)):
-            return _joined(config, source, dict(raws))
+            splits = _joined(config, source, dict(raws), room)
+            if look is not None:
+                look(raws, splits)
+            return splits
     finally:
         for raw in raws.values():
             if raw.table is not None:
                 raw.table.close()
 
 
-def _joined(config: Config, source: Source, raws: dict[str, Raw]) -> Splits:
+def _joined(config: Config, source: Source, raws: dict[str, Raw], room: cache.Room) -> Splits:
     """The rows of all files, split and prepared."""
     raw = raws.pop("source")
     labelled = labels.learn(_labels(raw, config), raw.names, config, source)
     rows = _split_rows(config, raw, labelled, source, raws)
     preparation = _learn(config, raw, labelled, rows["train"], source)
-    raw = _prepared(raw, preparation)
+    raw = _prepared(raw, preparation, room)
     labelled = _scaled(labelled, preparation)
     parts = {name: _part(raw, labelled, chosen, preparation) for name, chosen in rows.items()}
     for name, other in raws.items():
         with _named_in(source, ("data", "split", name)):
-            parts[name] = _other_part(config, other, labelled.encoding, preparation)
+            parts[name] = _other_part(config, other, labelled.encoding, preparation, room)
             _same_shape(parts["train"], parts[name], other)
     weights = labels.class_weights(_of(labelled, rows["train"]), config, source)
     train = parts["train"]
@@ -109,7 +129,8 @@ def load_part(
     """
     named = (config.data.target, config.data.sample_weight)
     raw = _other(config, file, preparation, also=[name for name in named if name is not None])
-    return _other_part(config, raw, encoding, preparation)
+    with cache.Room() as room:
+        return _other_part(config, raw, encoding, preparation, room)
 
 
 def unlabelled(
@@ -130,7 +151,7 @@ def unlabelled(
     if keep and raw.table is None:
         message = f"no columns: `{keep[0]}` can only be kept of a table"
         raise DataError(Problem(Mark(file), "D003", message))
-    return fresh(raw, preparation, config.data, keep)
+    return examine(raw, preparation, config.data, keep)
 
 
 def _other(
@@ -176,11 +197,13 @@ def _same_kind(config: Config, file: str | Arrays) -> None:
         raise DataError(Problem(Mark(file if isinstance(file, str) else file.x), "D004", message))
 
 
-def _other_part(config: Config, raw: Raw, encoding: Encoding, preparation: Preparation) -> Part:
+def _other_part(
+    config: Config, raw: Raw, encoding: Encoding, preparation: Preparation, room: cache.Room
+) -> Part:
     mark = Mark(raw.source)
     written = _labels(raw, config)
     flat = written.reshape(-1) if written.shape[1:] == (1,) else written
-    raw = _prepared(raw, preparation)
+    raw = _prepared(raw, preparation, room)
     if encoding.classes is None or flat.ndim > 1:
         if flat.dtype.kind in "US" or raw.names is not None:
             message = f"y: expected numbers, as the training rows have, got {flat.dtype}"
@@ -245,12 +268,9 @@ def _placed(problem: Problem, source: Source, path: tuple[str, ...]) -> Problem:
 
 def _labels(raw: Raw, config: Config) -> NDArray[Any]:
     if raw.labels is None:
+        message = headers.no_labels(raw.source, config.data)
         if raw.table is not None:
             message = f"no labels: expected a column called `{config.data.target}`"
-            raise DataError(Problem(Mark(raw.source), "D003", message))
-        message = f"no labels: expected an array called `{config.data.y}`"
-        if raw.source.endswith(".npy"):
-            message = "no labels: name their file too, as {x: X.npy, y: y.npy}"
         raise DataError(Problem(Mark(raw.source), "D003", message))
     return raw.labels
 
@@ -291,11 +311,13 @@ def _lacking(raw: Raw, labelled: Labels, chosen: NDArray[np.int64], name: str) -
         return f"no rows for the {name} split: the source has {bunches} groups that stay together"
     if not len(chosen):
         return f"no rows for the {name} split: the source has {len(labelled.rows)}"
-    missing = np.setdiff1d(labelled.groups, labelled.groups[chosen])
+    every = np.bincount(labelled.groups)
+    here = np.bincount(labelled.groups[chosen], minlength=len(every))
+    missing = np.flatnonzero((every > 0) & (here == 0))
     if not len(missing):
         return None
     classes = labelled.encoding.classes or ("",)
-    rows = int((labelled.groups == missing[0]).sum())
+    rows = int(every[missing[0]])
     return f"no row of class `{classes[missing[0]]}` for the {name} split: the source has {rows}"
 
 
@@ -331,13 +353,13 @@ def _scaled(labelled: Labels, preparation: Preparation) -> Labels:
     return replace(labelled, values=preparation.target.apply(labelled.values))
 
 
-def _prepared(raw: Raw, preparation: Preparation) -> Raw:
+def _prepared(raw: Raw, preparation: Preparation, room: cache.Room) -> Raw:
     """The rows with a table's columns made into numbers."""
     if raw.table is None or preparation.columns is None:
         return raw
-    table.require_columns(raw.table, preparation.columns.names())
-    matrix = np.empty((raw.table.rows, preparation.columns.width), np.float32)
-    preparation.columns.fill(raw.table, matrix)
+    columns = preparation.columns
+    table.require_columns(raw.table, columns.names())
+    matrix = room.matrix(raw.table.rows, columns.width, columns.blocks(raw.table))
     return replace(raw, inputs=matrix)
 
 

@@ -20,7 +20,8 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from tftrain import files
-from tftrain.config import ARRAY_SUFFIXES, DATASETS, Arrays, Data
+from tftrain.config import DATASETS, SUFFIXES, Arrays, Data, headers
+from tftrain.config.headers import Header
 from tftrain.data.raw import Raw
 from tftrain.data.splits import release
 from tftrain.errors import DataError, Mark, Problem, did_you_mean, listed
@@ -29,11 +30,6 @@ BLOCK_BYTES = 64 * 1024 * 1024
 MAPPED_BYTES = 128 * 1024 * 1024  # files above this stay on the disk
 _TOO_LARGE = 16 * 1024**3
 _BOMB_BYTES, _BOMB_RATIO = 1024**3, 200  # more than that from less than that part of it
-_AXES = {
-    "x": (range(2, 33), "(rows, columns, ...)"),
-    "y": (range(1, 3), "(rows,) or (rows, k)"),
-    "sample_weight": (range(1, 2), "(rows,)"),
-}
 _FAULTS = (
     OSError,
     ValueError,
@@ -180,7 +176,7 @@ def _check_header(file: IO[bytes], size: int) -> None:
     shape, _, dtype = reader(file)
     promised = int(np.prod(shape, dtype=object)) * dtype.itemsize
     if dtype.hasobject:
-        raise ValueError("it holds Python objects; numbers and texts (`.astype(str)`) can be read")
+        raise ValueError(headers.HOLDS_OBJECTS)
     there = size - file.tell()
     if promised > there:
         raise ValueError(f"an array promises {promised:,} bytes, of at most {there:,} there")
@@ -197,7 +193,7 @@ def _told(path: Path) -> Iterator[None]:
 
 def _unreadable(path: Path, error: Exception) -> Problem:
     if isinstance(error, FileNotFoundError):
-        near = files.beside(path, ARRAY_SUFFIXES)
+        near = files.beside(path, SUFFIXES)
         return Problem(Mark(str(path)), "D001", f"no such file{near}")
     reason = error.strerror if isinstance(error, OSError) else str(error)
     reason = reason or type(error).__name__
@@ -224,15 +220,9 @@ def _check(raw: Raw) -> None:
 
 def _faults(name: str, array: NDArray[Any], inputs: NDArray[Any]) -> Iterator[tuple[str, str]]:
     """What is wrong with one array, as a code and a message."""
-    axes, expected = _AXES[name]
-    if array.dtype.kind not in "biuf" + ("US" if name == "y" else ""):
-        yield "D004", f"expected numbers{' or texts' if name == 'y' else ''}, got {array.dtype}"
-    elif array.ndim not in axes or 0 in array.shape[1:]:
-        yield "D004", f"expected {expected}, got {array.shape}"
-    elif name == "x" and not len(array):
-        yield "D007", "no rows"
-    elif inputs.ndim and 0 not in inputs.shape[1:] and len(array) != len(inputs):
-        yield "D004", f"{len(array)} rows, but x has {len(inputs)}"
+    header = Header(array.shape, str(array.dtype), array.dtype.kind)
+    if fault := headers.fault(name, header, inputs.shape):
+        yield fault
     elif array.dtype.kind == "f":
         yield from _not_finite(array)
     if name == "sample_weight" and array.dtype.kind in "if":

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tftrain.config import Config, family, lint
+from tftrain.data.columns import Number
 from tftrain.data.splits import Part, Splits
 
 _LOOKED_AT = 10_000  # rows: enough to see how large inputs are
@@ -25,7 +26,7 @@ def facts(config: Config, splits: Splits) -> lint.Facts:
         classes=classes,
         labels=form.labels,
         imbalance=_imbalance(labels, classes) if classes else None,
-        magnitude=_magnitude(splits.train),
+        magnitude=1.0 if _standardized(splits) else _magnitude(splits.train),
         lowest=None if classes else float(numbers.min()),
         highest=None if classes else float(numbers.max()),
     )
@@ -43,9 +44,18 @@ def _imbalance(labels: NDArray[Any], classes: int) -> float | None:
     return lint.imbalance([int(count) for count in counts])
 
 
+def _standardized(splits: Splits) -> bool:
+    """Whether every input is of a usual size, outliers or not."""
+    if splits.preparation.columns is None:
+        return splits.train.scaling.kind == "standardize"
+    numbers = (one for one in splits.preparation.columns.columns if isinstance(one, Number))
+    return not any(
+        one.second == 1 and not one.first and not one.boundaries and not one.boolean
+        for one in numbers
+    )
+
+
 def _magnitude(part: Part) -> float:
-    """The largest input of some of the rows; 1 where standardised, outliers or not."""
-    if part.scaling.kind == "standardize":
-        return 1.0
+    """The largest input of some of the rows."""
     rows = np.linspace(0, len(part) - 1, min(len(part), _LOOKED_AT)).astype(np.int64)
     return float(np.abs(part.raw(rows)).max())

@@ -101,10 +101,17 @@ class Fresh:
             for name, kind in self.kept.items()
         }
         columns = self.raw.table.arrays(texts, start, stop)
-        return {name: np.ma.filled(column.astype(object), None) for name, column in columns.items()}
+        return {name: _texts(column) for name, column in columns.items()}
 
 
-def fresh(raw: Raw, preparation: Preparation, data: Data, keep: Sequence[str]) -> Fresh:
+def _texts(column: NDArray[Any]) -> NDArray[Any]:
+    """None where a cell is masked; NumPy's own `filled` takes None for its default, a `?`."""
+    texts = np.array(np.ma.getdata(column), object)
+    texts[np.ma.getmaskarray(column)] = None
+    return texts
+
+
+def examine(raw: Raw, preparation: Preparation, data: Data, keep: Sequence[str]) -> Fresh:
     """Rows and how they differ from the training rows.
 
     Args:
@@ -162,16 +169,15 @@ def _notes(rows: Table, columns: Columns, data: Data) -> tuple[Note, ...]:
             odd[one.name, "missing"] = f"{column} IS NULL"
     if not odd:
         return ()
-    asked = ", ".join(
-        f"count_if({check}), arg_min({quoted(name)}::VARCHAR, rowid) FILTER ({check})"
-        for (name, _), check in odd.items()
-    )
-    found = iter(rows.ask(asked)[0])
-    return tuple(
-        Note(name, kind, cells, rows.rows, example, known[name] if kind == "unseen" else None)
-        for (name, kind), cells, example in zip(odd, found, found, strict=True)
-        if cells
-    )
+    counts = rows.ask(", ".join(f"count_if({check})" for check in odd.values()))[0]
+    notes = []
+    for ((name, kind), check), cells in zip(odd.items(), counts, strict=True):
+        if cells and kind == "unseen":
+            (example,) = rows.ask(f"{quoted(name)}::VARCHAR", f"WHERE {check} LIMIT 1")[0]
+            notes.append(Note(name, kind, cells, rows.rows, example, known[name]))
+        elif cells:
+            notes.append(Note(name, kind, cells, rows.rows))
+    return tuple(notes)
 
 
 def _known(column: Category, data: Data) -> int | None:

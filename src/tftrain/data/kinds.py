@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from tftrain.config import Data
 from tftrain.config.columns import Column, Kind
@@ -17,6 +18,7 @@ _ID = re.compile(
 _WORDS_OF_TEXT = 4  # in a cell, on average
 _FEW_TEXTS = 50  # are names, however long
 _UNIQUE = 0.5  # of the rows: names that often differ tell rows apart, not kinds
+_PASS = 100  # columns in one query
 _FEWEST = 20  # rows, before a column is taken for one of numbers of rows
 
 
@@ -46,52 +48,76 @@ def kinds(table: Table, data: Data) -> dict[str, Kinds]:
     """
     used = {data.target, data.group, data.time, data.sample_weight} - set(data.columns)
     names = [name for name in table.types if name not in used and name != data.target]
-    return {name: _kind(table, data, name) for name in names}
+    counts = _counts(table, names)
+    return {name: _kind(table, data, name, counts[name]) for name in names}
 
 
-def _kind(table: Table, data: Data, name: str) -> Kinds:
-    rows, given, distinct = _counts(table, name)
+@dataclass(frozen=True)
+class _Counts:
+    """Of a column among the training rows; whole and span are those of numbers."""
+
+    rows: int
+    given: int
+    distinct: int
+    whole: bool
+    span: float
+
+
+def _kind(table: Table, data: Data, name: str, counts: _Counts) -> Kinds:
+    missing, distinct = counts.rows - counts.given, counts.distinct
     said = data.columns.get(name)
     if said is not None:
-        return Kinds(said.kind, "as data.columns says", said, distinct, rows - given)
-    kind, why = _found(table, name, rows, given, distinct)
+        return Kinds(said.kind, "as data.columns says", said, distinct, missing)
+    kind, why = _found(table, name, counts)
     column = Column.model_validate("drop" if kind == "constant" else kind)
-    return Kinds(kind, why, column, distinct, rows - given)
+    return Kinds(kind, why, column, distinct, missing)
 
 
-def _counts(table: Table, name: str) -> tuple[int, int, int]:
+def _counts(table: Table, names: Sequence[str]) -> dict[str, _Counts]:
+    """Of many columns in each pass over the rows."""
+    found = {}
+    for start in range(0, len(names), _PASS):
+        some = names[start : start + _PASS]
+        asked = ", ".join(map(partial(_count, table), some))
+        rows, *flat = table.connection.execute(
+            f"SELECT count(*), {asked} {TRAINING}"
+        ).fetchone() or (0,)
+        for place, name in enumerate(some):
+            given, distinct, constant, whole, span = flat[5 * place : 5 * place + 5]
+            distinct = min(given, 1) if constant else max(2, min(distinct, given))
+            found[name] = _Counts(rows, given, distinct, given == rows and bool(whole), span or 0.0)
+    return found
+
+
+def _count(table: Table, name: str) -> str:
     column = quoted(name)
-    row = table.connection.execute(
-        f"SELECT count(*), count({column}), approx_count_distinct({column}), "
-        f"min({column}) IS NOT DISTINCT FROM max({column}) {TRAINING}"
-    ).fetchone()
-    rows, given, distinct, constant = row or (0, 0, 0, True)
-    return rows, given, (min(given, 1) if constant else max(2, min(distinct, given)))
+    number = "NULL, NULL"
+    if table.types[name] == "DOUBLE":
+        number = f"bool_and({column} = floor({column})), max({column}) - min({column}) + 1"
+    return (
+        f"count({column}), approx_count_distinct({column}), "
+        f"min({column}) IS NOT DISTINCT FROM max({column}), {number}"
+    )
 
 
-def _found(table: Table, name: str, rows: int, given: int, distinct: int) -> tuple[Kind | str, str]:
+def _found(table: Table, name: str, counts: _Counts) -> tuple[Kind | str, str]:
+    rows, given, distinct = counts.rows, counts.given, counts.distinct
     if distinct <= 1 and given in (0, rows):
         return "constant", "one value only" if given else "no value"
     kind = table.types[name]
     if kind == "DOUBLE":
-        return _number(table, name, rows)
+        return _number(table, name, counts)
     if kind == "VARCHAR":
         return _text(table, name, rows, given, distinct)
     return ("boolean", "true and false") if kind == "BOOLEAN" else ("date", "dates")
 
 
-def _number(table: Table, name: str, rows: int) -> tuple[Kind, str]:
+def _number(table: Table, name: str, counts: _Counts) -> tuple[Kind, str]:
     """Whole numbers that count the rows, or are called an id, tell nothing of new rows."""
     number: tuple[Kind, str] = ("number", "numbers")
-    column = quoted(name)
-    if rows < _FEWEST:
-        return number
-    whole, span = table.connection.execute(
-        f"SELECT count({column}) = count(*) AND bool_and({column} = floor({column})), "
-        f"max({column}) - min({column}) + 1 {TRAINING}"
-    ).fetchone() or (False, 0)
+    column, rows = quoted(name), counts.rows
     named = bool(_ID.fullmatch(name))
-    if not whole or (not named and span < rows):
+    if rows < _FEWEST or not counts.whole or (not named and counts.span < rows):
         return number
     (distinct,) = table.connection.execute(
         f"SELECT count(DISTINCT {column}) {TRAINING}"

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tftrain.config import Config, Data, Family, Source, class_name, family
+from tftrain.config import Config, Data, Family, Source, class_name, family, not_positive
 from tftrain.errors import DataError, did_you_mean, listed
 
 _MOST_CLASSES = 12  # that a message names one by one
@@ -70,7 +70,8 @@ def learn(
         return _table(flat, config.data, loss, source)
     if not _are_classes(flat, names, config.data, loss):
         return _numbers(flat)
-    if config.data.classes is None and names is None and flat.dtype.kind in "iuf":
+    named = config.data.classes is not None or config.data.positive is not None
+    if not named and names is None and flat.dtype.kind in "iuf":
         if loss == "binary" and _soft(flat):
             return _numbers(flat)
         _check_numbers(flat, loss, source)
@@ -140,7 +141,8 @@ def _text(value: Any) -> str:
 def _are_classes(
     flat: NDArray[Any], names: tuple[str, ...] | None, data: Data, loss: Family
 ) -> bool:
-    named = data.classes is not None or names is not None or data.one_hot
+    asked = data.classes is not None or data.positive is not None or data.one_hot
+    named = asked or names is not None
     return named or flat.dtype.kind in "USb" or loss != "numbers"
 
 
@@ -157,9 +159,11 @@ def _numbers(flat: NDArray[Any]) -> Labels:
 
 def _table(raw: NDArray[Any], data: Data, loss: Family, source: Source) -> Labels:
     """Labels of several columns: one-hot rows are classes, others stay numbers."""
-    if raw.dtype.kind in "US" or data.classes is not None or data.one_hot:
+    asked = data.classes is not None or data.positive is not None or data.one_hot
+    if raw.dtype.kind in "US" or asked:
+        key = "classes" if data.positive is None else "positive"
         message = f"labels have {raw.shape[1]} columns: classes need one"
-        raise DataError(source.problem(("data", "classes"), "D006", message))
+        raise DataError(source.problem(("data", key), "D006", message))
     if loss == "sparse":
         message = f"labels have {raw.shape[1]} columns: this loss takes class numbers"
         raise DataError(source.problem(("training", "loss"), "D006", message))
@@ -219,6 +223,11 @@ def _classes(
 ) -> tuple[str, ...]:
     """The classes' names in the order of their numbers."""
     present = [str(text) for text in np.unique(texts)]
+    if data.positive is not None:
+        name = _text(data.positive)
+        if fault := not_positive(name, present):
+            raise DataError(source.problem(("data", "positive"), "D006", fault))
+        return (*(other for other in present if other != name), name)
     if data.classes is None:
         if names is not None:
             return tuple(name for name in names if name in present)

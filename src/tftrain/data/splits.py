@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,6 +16,7 @@ from tftrain.errors import Problem
 
 Floats = NDArray[np.float32]
 Rows = NDArray[np.int64]
+_STRETCH_BYTES = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -139,9 +141,23 @@ class Splits:
 def gather(inputs: NDArray[Any], rows: Rows) -> NDArray[Any]:
     """Rows of an array, copied; from a memory-mapped one fastest in the order they lie there.
 
-    The pages read are given back at once: a walk through a large file would otherwise keep all of
-    it in this process's memory.
+    The pages read are given back at once, stretch by stretch: a walk through a large file, of
+    which the system maps many pages for each that is touched, would otherwise keep all of it in
+    this process's memory.
     """
+    near = max(1, _STRETCH_BYTES // max(1, inputs[:1].nbytes))
+    if getattr(inputs, "_mmap", None) is None or len(inputs) <= near:
+        return _gathered(inputs, rows)
+    ends = np.flatnonzero(np.diff(rows // near)) + 1
+    if len(ends) > len(inputs) // near:  # they don't lie in order
+        return _gathered(inputs, rows)
+    gathered = np.empty((len(rows), *inputs.shape[1:]), inputs.dtype)
+    for start, end in itertools.pairwise([0, *ends.tolist(), len(rows)]):
+        gathered[start:end] = _gathered(inputs, rows[start:end])
+    return gathered
+
+
+def _gathered(inputs: NDArray[Any], rows: Rows) -> NDArray[Any]:
     gathered = inputs[rows]
     release(inputs)
     return gathered

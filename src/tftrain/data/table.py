@@ -197,20 +197,21 @@ def _table(
     return Table(connection, found, rows, source, untyped=reader.untyped)
 
 
-def connect() -> Connection:
+def connect(memory: str = _MEMORY) -> Connection:
     """An empty database that stays within its memory and loads no extension."""
     import duckdb  # 50 ms that other sources need not wait for
 
     connection = duckdb.connect(
         ":memory:",
         config={
-            "memory_limit": _MEMORY,
+            "memory_limit": memory,
             # a folder of its own, which duckdb makes when it needs it and removes in the end
             "temp_directory": f"{tempfile.gettempdir()}/tftrain-{secrets.token_hex(8)}",
             "autoinstall_known_extensions": "false",
             "autoload_known_extensions": "false",
         },
     )
+    connection.execute("SET enable_progress_bar = false")  # stdout is for the predictions
     connection.execute("SET TimeZone = 'UTC'")  # times with a zone are the same everywhere
     return connection
 
@@ -221,7 +222,9 @@ def columns(connection: Connection, relation: str = NAME) -> dict[str, str]:
     return {name: kind for name, kind, *_ in described}
 
 
-def _selected(there: Collection[str], wanted: Wanted, source: str) -> str:
+def _selected(there: Mapping[str, str], wanted: Wanted, source: str) -> str:
+    if there == {"json": "JSON"}:  # of a file of JSON lines that has none
+        raise DataError(Problem(Mark(source), "D007", "no rows"))
     _require(there, [*wanted.needed, *wanted.kept], source)
     return ", ".join(map(quoted, dict.fromkeys([*wanted.needed, *wanted.kept])))
 

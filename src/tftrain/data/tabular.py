@@ -151,6 +151,11 @@ def _labels(table: Table, name: str) -> tuple[NDArray[Any], tuple[str, ...] | No
     return np.asarray(codes, np.int64), tuple(class_name(value) for value in classes)
 
 
+def given(name: str) -> str:
+    """The query for the rows that have a value in a column."""
+    return f"SELECT * FROM data WHERE {quoted(name)} IS NOT NULL"
+
+
 def require_all(table: Table, name: str) -> None:
     """Sees that no row is without a value, where rows can't do without.
 
@@ -164,7 +169,6 @@ def require_all(table: Table, name: str) -> None:
         if count == table.rows:
             raise table.fail("D006", f"column `{name}` is empty in every row")
         message = (
-            f"no `{name}` ({count} such rows); to leave them out set data.query to "
-            f"SELECT * FROM data WHERE {column} IS NOT NULL"
+            f"no `{name}` ({count} such rows); to leave them out set data.query to {given(name)}"
         )
         raise table.fail("D006", message, int(missing[0][0]))

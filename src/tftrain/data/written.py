@@ -19,6 +19,7 @@ from tftrain.data.table import connect, quoted, text
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection as Connection
 
+_MEMORY = "250MB"  # beside that of the table that is read
 _RUN_BY_SPREADSHEETS = r"^[=+\-@\t\r\n]"
 _NUMBER = r"[-+]?[0-9]+([.][0-9]*)?([eE][-+]?[0-9]+)?"
 _INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT")
@@ -102,7 +103,7 @@ def _lines(
     header: Callable[[Connection, Block], list[str]],
     line: Callable[[Block], str],
 ) -> None:
-    connection = connect()
+    connection = connect(_MEMORY)
     with path.open("w", encoding="utf-8", newline="") as file:
         for place, block in enumerate(blocks):
             if place == 0:
@@ -116,7 +117,7 @@ def _lines(
 def _parquet(path: Path, blocks: Iterator[Block]) -> None:
     import duckdb
 
-    connection = connect()
+    connection = connect(_MEMORY)
     for place, block in enumerate(blocks):
         if place == 0:
             named = ", ".join(

@@ -6,8 +6,18 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from tftrain.config.lint import callbacks, hidden, metrics, noise, outputs, rows, steps, weights
-from tftrain.config.lint.facts import Facts, facts_of, imbalance
+from tftrain.config.lint import (
+    callbacks,
+    hidden,
+    metrics,
+    noise,
+    outputs,
+    rows,
+    steps,
+    targets,
+    weights,
+)
+from tftrain.config.lint.facts import Facts, facts_of, imbalance, training_rows
 from tftrain.config.lint.network import Finding, Network, Rule, network
 from tftrain.errors import Problem
 
@@ -22,6 +32,7 @@ __all__ = [
     "imbalance",
     "lint",
     "network",
+    "training_rows",
 ]
 
 EXAMPLES = Path(__file__).with_name("examples.md")
@@ -29,6 +40,7 @@ RULES: tuple[Rule, ...] = tuple(
     sorted(
         (
             *outputs.RULES,
+            *targets.RULES,
             *metrics.RULES,
             *hidden.RULES,
             *weights.RULES,

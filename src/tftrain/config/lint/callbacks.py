@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tftrain.config.lint.network import Finding, Network, Rule, number
+from tftrain.config.lint.layers import number
+from tftrain.config.lint.network import Finding, Network, Rule
 
 _MANY_EPOCHS, _VERY_MANY_EPOCHS = 50, 100
 _EARLY = "Course notes: overfitting, early stopping"

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from tftrain.config.bundled import BUNDLED, Bundled
 from tftrain.config.checks import class_name
 from tftrain.config.data import Data, FixedScaling
 
@@ -40,55 +41,19 @@ class Facts:
     highest: float | None = None
 
 
-@dataclass(frozen=True)
-class _Bundled:
-    """One of scikit-learn's sets, as it comes.
-
-    Args:
-        columns: of the inputs.
-        smallest: input.
-        largest: input.
-        classes: the rows of each class by its name.
-        rows: where there are no classes.
-        targets: the smallest and the largest.
-        labels: one label's shape.
-    """
-
-    columns: int
-    smallest: float
-    largest: float
-    classes: dict[str, int] | None = None
-    rows: int = 0
-    targets: tuple[float, float] | None = None
-    labels: tuple[int, ...] = ()
-
-
-_BUNDLED = {
-    "digits": _Bundled(
-        64,
-        0,
-        16,
-        dict(zip("0123456789", (178, 182, 177, 183, 181, 182, 181, 179, 174, 180), strict=True)),
-    ),
-    "iris": _Bundled(4, 0.1, 7.9, dict.fromkeys(("setosa", "versicolor", "virginica"), 50)),
-    "wine": _Bundled(13, 0.13, 1680, {"class_0": 59, "class_1": 71, "class_2": 48}),
-    "breast_cancer": _Bundled(30, 0, 4254, {"malignant": 212, "benign": 357}),
-    "diabetes": _Bundled(10, 1, 301, rows=442, targets=(25, 346)),
-    "linnerud": _Bundled(3, 1, 251, rows=20, targets=(31, 247), labels=(3,)),
-}
-
-
 def facts_of(data: Data) -> Facts:
     """What the config tells, and what is known of the sets that come with scikit-learn."""
     one_hot = (len(data.classes),) if data.classes and data.one_hot else ()
-    known = _BUNDLED.get(data.source) if isinstance(data.source, str) else None
+    known = BUNDLED.get(data.source) if isinstance(data.source, str) else None
     if known is None:
+        if data.positive is not None:
+            return Facts(target="classes", classes=2, labels=())
         if data.classes is None:
             return Facts(target="classes" if data.one_hot else None)
         return Facts(target="classes", classes=len(data.classes), labels=one_hot)
     magnitude = _magnitude(data, known)
     if known.classes is None:
-        rows = _training_rows(known.rows, data)
+        rows = training_rows(known.rows, data)
         lowest, highest = known.targets or (None, None)
         return Facts(
             inputs=(known.columns,),
@@ -103,7 +68,7 @@ def facts_of(data: Data) -> Facts:
     counts = [known.classes.get(name, 0) for name in names]
     return Facts(
         inputs=(known.columns,),
-        rows=_training_rows(sum(counts), data),
+        rows=training_rows(sum(counts), data),
         target="classes",
         classes=len(counts),
         labels=(len(counts),) if data.one_hot else (),
@@ -117,7 +82,7 @@ def imbalance(counts: Sequence[int]) -> float | None:
     return max(counts) / min(counts) if counts and min(counts) > 0 else None
 
 
-def _magnitude(data: Data, known: _Bundled) -> float:
+def _magnitude(data: Data, known: Bundled) -> float:
     scaling = data.scaling
     if isinstance(scaling, FixedScaling):
         numbers = scaling.rescale
@@ -126,7 +91,7 @@ def _magnitude(data: Data, known: _Bundled) -> float:
     return _DEVIATION if scaling is not None else known.largest
 
 
-def _training_rows(total: int, data: Data) -> int:
+def training_rows(total: int, data: Data) -> int:
     """The share of `data.split.train` of all rows, rounded as `data.split` rounds."""
     split = data.split
     parts = [part for part in (split.train, split.validation, split.test) if part != 0]

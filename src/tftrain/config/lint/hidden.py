@@ -6,19 +6,8 @@ import math
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 
-from tftrain.config.lint.network import (
-    NEVER_NEGATIVE,
-    SATURATING,
-    SCALERS,
-    SIGMOIDS,
-    SOFTMAXES,
-    Block,
-    Finding,
-    Network,
-    Rule,
-    named,
-    together,
-)
+from tftrain.config.lint.layers import NEVER_NEGATIVE, SATURATING, SCALERS, SIGMOIDS, SOFTMAXES
+from tftrain.config.lint.network import Block, Finding, Network, Rule, named, together
 from tftrain.config.lint.references import GLOROT, OUTPUT
 
 _DEEP_SATURATING = 3

@@ -13,6 +13,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tftrain.config.lint.facts import Facts
+from tftrain.config.lint.layers import (
+    ACTIVATIONS,
+    KEEPS_SHAPE,
+    KEEPS_VALUES,
+    LINEAR,
+    MAPS,
+    NOISES,
+    activation_of,
+    has_weights,
+    inner,
+    units_of,
+)
 from tftrain.config.losses import ACCURACY, by_shapes
 from tftrain.config.resolve import Resolved, resolve
 from tftrain.config.schema import Config, Model, Spec, Training
@@ -21,70 +33,6 @@ from tftrain.errors import CODES, Severity
 
 Shape = tuple[int | None, ...]
 Finding = tuple[Place, str]
-
-SIGMOIDS = ("sigmoid", "hardsigmoid", "sparsesigmoid")
-SOFTMAXES = ("softmax", "sparsemax")
-PROBABILITIES = (*SIGMOIDS, *SOFTMAXES)
-SATURATING = (*SIGMOIDS, "tanh", "hardtanh", "softsign")
-NEVER_NEGATIVE = ("relu", "relu6", "softplus", "exponential", "squareplus", "sparseplus")
-DROPOUTS = (
-    "Dropout",
-    "AlphaDropout",
-    "GaussianDropout",
-    "SpatialDropout1D",
-    "SpatialDropout2D",
-    "SpatialDropout3D",
-)
-NOISES = (*DROPOUTS, "GaussianNoise")
-SCALERS = (
-    "BatchNormalization",
-    "GroupNormalization",
-    "LayerNormalization",
-    "Normalization",
-    "RMSNormalization",
-    "Rescaling",
-    "UnitNormalization",
-)
-_MAPS = (
-    "Conv1D",
-    "Conv1DTranspose",
-    "Conv2D",
-    "Conv2DTranspose",
-    "Conv3D",
-    "Conv3DTranspose",
-    "Dense",
-    "DepthwiseConv1D",
-    "DepthwiseConv2D",
-    "EinsumDense",
-    "SeparableConv1D",
-    "SeparableConv2D",
-)
-_ACTIVATIONS = ("Activation", "ELU", "LeakyReLU", "PReLU", "ReLU", "Softmax")
-_WRAPPERS = ("SpectralNormalization", "TimeDistributed")
-_KEEPS_VALUES = (
-    "ActivityRegularization",
-    "Flatten",
-    "Identity",
-    "InputLayer",
-    "Permute",
-    "Reshape",
-)
-# Linear once the network is trained: noise is gone, and BatchNormalization's numbers are fixed.
-_LINEAR = (
-    *_KEEPS_VALUES,
-    *NOISES,
-    "BatchNormalization",
-    "Normalization",
-    "RepeatVector",
-    "Rescaling",
-    *(f"{name}{axes}D" for name in ("ZeroPadding", "Cropping", "UpSampling") for axes in (1, 2, 3)),
-    *(
-        f"{name}Pooling{axes}D"
-        for name in ("Average", "GlobalAverage", "AdaptiveAverage")
-        for axes in (1, 2, 3)
-    ),
-)
-_KEEPS_SHAPE = (*_ACTIVATIONS, *NOISES, *SCALERS, "ActivityRegularization", "Identity")
 
 
 @dataclass(frozen=True)
@@ -170,7 +118,7 @@ class Block:
     @property
     def is_map(self) -> bool:
         """Whether it is Dense, a convolution or the like: neither recurrent nor a table."""
-        return self.layer.entry.definition in _MAPS
+        return self.layer.entry.definition in MAPS
 
 
 @dataclass(frozen=True)
@@ -226,7 +174,7 @@ class Network:
             return (*(before or (None,))[:-1], units_of(layer))
         if layer.entry.definition == "Flatten" and before and None not in before:
             return (math.prod(size or 1 for size in before),)
-        return before if layer.entry.definition in _KEEPS_SHAPE else None
+        return before if layer.entry.definition in KEEPS_SHAPE else None
 
     def width(self, place: int) -> int | None:
         """The last axis behind a layer: its units, channels or features."""
@@ -245,11 +193,11 @@ class Network:
         blocks: list[Block] = []
         for place, wrapped in enumerate(self.layers):
             layer = inner(wrapped)
-            if _has_weights(layer):
-                blocks.append(Block(place, layer, linear=layer.entry.definition in _MAPS))
-            elif blocks and layer.entry.definition not in _ACTIVATIONS:
+            if has_weights(layer):
+                blocks.append(Block(place, layer, linear=layer.entry.definition in MAPS))
+            elif blocks and layer.entry.definition not in ACTIVATIONS:
                 blocks[-1].others.append(place)
-                blocks[-1].linear &= layer.entry.definition in _LINEAR
+                blocks[-1].linear &= layer.entry.definition in LINEAR
             name = activation_of(layer)
             if blocks and name not in (None, "linear"):
                 path = self.at(wrapped, "activation") if wrapped is layer else wrapped.path
@@ -268,12 +216,12 @@ class Network:
         for place in range(len(self.layers) - 1, -1, -1):
             layer = inner(self.layers[place])
             name = activation_of(layer)
-            if name == "linear" and layer.entry.definition in _ACTIVATIONS:
+            if name == "linear" and layer.entry.definition in ACTIVATIONS:
                 continue
             if name is not None:
                 path = self.at(self.layers[place], "activation")
                 return Applied(name, place, path)
-            if layer.entry.definition not in (*_KEEPS_VALUES, *NOISES):
+            if layer.entry.definition not in (*KEEPS_VALUES, *NOISES):
                 return None
         return None
 
@@ -352,61 +300,6 @@ def network(
         ),
         shapes,
     )
-
-
-def inner(layer: Resolved) -> Resolved:
-    """The layer inside a wrapper that changes nothing of its kind."""
-    while layer.entry.definition in _WRAPPERS and isinstance(layer.get("layer"), Resolved):
-        layer = layer.get("layer")
-    return layer
-
-
-def activation_of(layer: Resolved) -> str | None:
-    """What a layer does to its values at last, `linear` for nothing, None where unknown."""
-    kind = layer.entry.definition
-    if kind in _ACTIVATIONS and kind != "Activation":
-        slope = kind == "ReLU" and layer.get("negative_slope")
-        return "leakyrelu" if slope else kind.lower()
-    if kind in _MAPS or kind == "Activation" or "recurrent_initializer" in layer.entry.arguments:
-        return _named(layer.get("activation"))
-    return None
-
-
-def _named(activation: Any) -> str:
-    if activation is None:
-        return "linear"
-    if isinstance(activation, Resolved):
-        if activation.kind == "layer":
-            return activation_of(activation) or activation.name.lower()
-        activation = activation.name
-    return str(activation).replace("_", "").lower()
-
-
-def is_recurrent(layer: Resolved) -> bool:
-    """Whether a layer goes along a sequence step by step."""
-    return "recurrent_initializer" in layer.entry.arguments or layer.name in (
-        "Bidirectional",
-        "RNN",
-    )
-
-
-def number(one: Resolved, argument: str) -> float | None:
-    """An argument that is a number: what else Keras would make of it, it says itself."""
-    value = one.get(argument)
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if is_number else None
-
-
-def units_of(layer: Resolved) -> int | None:
-    """The width of a layer's output, where the layer itself tells."""
-    size = layer.get("units") or layer.get("filters")
-    return size if isinstance(size, int) and not isinstance(size, bool) else None
-
-
-def _has_weights(layer: Resolved) -> bool:
-    known = layer.entry.arguments
-    tables = "kernel_initializer" in known or "embeddings_initializer" in known
-    return layer.entry.definition in _MAPS or tables or is_recurrent(layer)
 
 
 def named(network: Network, place: int) -> str:

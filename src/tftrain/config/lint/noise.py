@@ -5,16 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 
-from tftrain.config.lint.network import (
-    DROPOUTS,
-    NOISES,
-    Finding,
-    Network,
-    Rule,
-    inner,
-    named,
-    number,
-)
+from tftrain.config.lint.layers import DROPOUTS, NOISES, inner, number
+from tftrain.config.lint.network import Finding, Network, Rule, named
 from tftrain.config.resolve import Resolved
 
 _HIGH_RATE = 0.7

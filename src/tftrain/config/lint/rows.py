@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tftrain.config.lint.network import SATURATING, SCALERS, Finding, Network, Rule, is_recurrent
+from tftrain.config.lint.layers import SATURATING, SCALERS, is_recurrent
+from tftrain.config.lint.network import Finding, Network, Rule
 from tftrain.config.resolve import Resolved
 
 _UNEQUAL = 5

@@ -6,7 +6,8 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from tftrain.config.lint.network import Finding, Network, Rule, inner, number
+from tftrain.config.lint.layers import inner, number
+from tftrain.config.lint.network import Finding, Network, Rule
 from tftrain.config.resolve import Resolved
 
 # The usual learning rates: what papers and Keras's defaults span, with room on both sides.

@@ -6,22 +6,17 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from tftrain.config.lint.network import (
+from tftrain.config.lint.layers import (
     NOISES,
     SATURATING,
     SCALERS,
     SIGMOIDS,
     SOFTMAXES,
-    Block,
-    Finding,
-    Network,
-    Rule,
     inner,
-    named,
     number,
-    together,
     units_of,
 )
+from tftrain.config.lint.network import Block, Finding, Network, Rule, named, together
 from tftrain.config.lint.references import GLOROT
 from tftrain.config.resolve import Resolved
 

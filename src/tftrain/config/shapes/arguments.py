@@ -36,6 +36,10 @@ class WrongAxes(Refusal):
     """Rows of more or fewer axes than the layer takes."""
 
 
+class NoRows(Refusal):
+    """A layer that can't stand here, whatever the rows."""
+
+
 @dataclass(frozen=True)
 class Fault:
     """Why Keras refuses the network.
@@ -52,12 +56,18 @@ class Fault:
 
 
 class Misfit(Exception):  # noqa: N818 - it only carries the fault out of a layer inside a layer
-    """A refusal with the layer it is of."""
+    """A refusal with the layer it is of.
 
-    def __init__(self, fault: Fault, *, wrong_axes: bool = False) -> None:
-        self.wrong_axes = wrong_axes
+    Args:
+        fault: what is wrong.
+        refusal: why.
+    """
+
+    def __init__(self, fault: Fault, refusal: Refusal) -> None:
         super().__init__(fault.message)
         self.fault = fault
+        self.wrong_axes = isinstance(refusal, WrongAxes)
+        self.always = isinstance(refusal, NoRows) or fault.code == "K004"
 
 
 def refused(argument: str, wanted: str, value: Any) -> Refusal:

@@ -7,6 +7,7 @@ from typing import Any
 
 from tftrain.config.resolve import Resolved
 from tftrain.config.shapes.arguments import (
+    NoRows,
     Output,
     Refusal,
     Shape,
@@ -14,7 +15,6 @@ from tftrain.config.shapes.arguments import (
     axes,
     between,
     channels_first,
-    joined,
     kept_axes,
     refused,
     rows,
@@ -22,7 +22,6 @@ from tftrain.config.shapes.arguments import (
     times,
     total,
     whole,
-    word,
 )
 
 
@@ -31,9 +30,18 @@ def same(_layer: Resolved, shape: Shape) -> Output:
     return shape, 0
 
 
+def masking(layer: Resolved, shape: Shape) -> Output:
+    """Rows as they come in, the steps marked that hold nothing but one number."""
+    if not _numbers(layer.get("mask_value")) or isinstance(layer.get("mask_value"), list):
+        raise Unknown
+    return shape, 0
+
+
 def noise(layer: Resolved, shape: Shape, argument: str = "rate", directions: int = 0) -> Output:
     """Dropout and noise: their rate, and for the spatial ones the rows' directions."""
-    between(layer, argument, 0, 1, "a number between 0 and 1")
+    rate = between(layer, argument, 0, 1, "a number between 0 and 1")
+    if rate == 1 and layer.entry.definition in ("AlphaDropout", "GaussianDropout"):
+        raise refused(argument, "less than 1, by which it divides what is left", rate)
     if layer.get("noise_shape") is not None:
         raise Unknown
     if directions:
@@ -81,6 +89,14 @@ def embedding(layer: Resolved, shape: Shape) -> Output:
     """A vector for each number."""
     numbers, width = whole(layer, "input_dim"), whole(layer, "output_dim")
     return (*shape, width), numbers * width
+
+
+def reversible(layer: Resolved, shape: Shape) -> Output:
+    """An Embedding with a kernel for the way back, unless that is the vectors themselves."""
+    if layer.get("reverse_dtype") is not None or layer.get("logit_soft_cap") is not None:
+        raise Unknown
+    output, vectors = embedding(layer, shape)
+    return output, times(vectors, 1 if layer.get("tie_weights") else 2)
 
 
 def flatten(layer: Resolved, shape: Shape) -> Output:
@@ -188,52 +204,20 @@ def rescaling(layer: Resolved, shape: Shape) -> Output:
     return shape, 0
 
 
-def discretization(layer: Resolved, shape: Shape) -> Output:
-    """For each number a row of 0 and 1, that of its bin 1."""
-    boundaries = layer.get("bin_boundaries")
-    if not isinstance(boundaries, list) or layer.get("num_bins") is not None or layer.get("sparse"):
-        raise Unknown
-    if layer.get("output_mode") != "one_hot":
-        raise Unknown  # `int` among them: whole numbers, which not every layer behind it takes
-    return _one_hot(shape, len(boundaries) + 1), 0
+def joining(_layer: Resolved, _shape: Shape) -> Output:
+    """Layers of several inputs, which a list of layers has no place for."""
+    raise NoRows("it takes several inputs, and here each layer has one")
 
 
-def category_encoding(layer: Resolved, shape: Shape) -> Output:
-    """For each number, or all of a row, a row of 0 and 1 or of counts."""
-    tokens = whole(layer, "num_tokens")
-    if layer.get("sparse"):
-        raise Unknown
-    if word(layer, "output_mode", ("count", "one_hot", "multi_hot"), exactly=True) == "one_hot":
-        return _one_hot(shape, tokens), 0
-    if len(shape) != 1:
-        raise Unknown
-    return (tokens,), 0
+def cell(_layer: Resolved, _shape: Shape) -> Output:
+    """One step of a recurrent layer."""
+    raise NoRows("a cell works inside of an RNN: {RNN: {cell: ...}}")
 
 
-def image(layer: Resolved, shape: Shape) -> Output:
-    """A layer for images, which takes rows of two axes for one image."""
-    channels_first(layer)
-    if len(shape) == 2:  # noqa: PLR2004 - (height, width)
-        raise Unknown
-    rows(shape, "(height, width, channels)")
-    return shape, 0
-
-
-def resized(layer: Resolved, shape: Shape) -> Output:
-    """Images of another size."""
-    image(layer, shape)
-    size = whole(layer, "height"), whole(layer, "width")
-    return joined(layer, size, split(layer, shape, 2)[1]), 0
-
-
-def one_path(_layer: Resolved, _shape: Shape) -> Output:
-    """Layers that join others, which a list of layers has no place for."""
-    raise Refusal("it joins several inputs, and here each layer has one")
+def wrapper(_layer: Resolved, _shape: Shape) -> Output:
+    """The base of Keras's wrappers."""
+    raise NoRows("it computes nothing by itself: name the layer inside alone")
 
 
 def _numbers(value: Any) -> bool:
     return all(type(one) in (int, float) for one in (value if isinstance(value, list) else [value]))
-
-
-def _one_hot(shape: Shape, depth: int) -> Shape:
-    return (*(shape[:-1] if shape[-1:] == (1,) else shape), depth)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from tftrain.config.resolve import Resolved
-from tftrain.config.shapes import layers, nested, space
+from tftrain.config.shapes import categories, einsum, images, layers, nested, sounds, space
 from tftrain.config.shapes.arguments import Output, Shape
 
 # A layer, the shape of its rows, and the rule of rules: for the layers inside it.
@@ -30,14 +30,19 @@ def _family(name: str, rule: Callable[..., Output], most: int = 3) -> dict[str, 
 
 
 _ALONE: Mapping[_Plain, tuple[str, ...]] = {
-    layers.same: ("Activation", "ActivityRegularization", "ELU", "Identity", "Masking"),
+    layers.same: ("Activation", "ActivityRegularization", "ELU", "Identity"),
+    layers.masking: ("Masking",),
     layers.activation: ("LeakyReLU", "ReLU"),
     layers.softmax: ("Softmax", "UnitNormalization"),
     layers.prelu: ("PReLU",),
     layers.noise: ("AlphaDropout", "Dropout", "GaussianDropout"),
     layers.dense: ("Dense",),
     layers.embedding: ("Embedding",),
+    layers.reversible: ("ReversibleEmbedding",),
     layers.flatten: ("Flatten",),
+    einsum.einsum: ("EinsumDense",),
+    sounds.mel: ("MelSpectrogram",),
+    sounds.stft: ("STFTSpectrogram",),
     layers.reshape: ("Reshape",),
     layers.permute: ("Permute",),
     layers.repeat: ("RepeatVector",),
@@ -47,21 +52,25 @@ _ALONE: Mapping[_Plain, tuple[str, ...]] = {
     layers.group_normalization: ("GroupNormalization",),
     layers.normalization: ("Normalization",),
     layers.rescaling: ("Rescaling",),
-    layers.discretization: ("Discretization",),
-    layers.category_encoding: ("CategoryEncoding",),
-    layers.resized: ("CenterCrop", "Resizing"),
-    layers.image: (
-        *("AugMix", "AutoContrast", "CutMix", "MixUp", "RandAugment", "RandomBrightness"),
-        *("RandomColorJitter", "RandomContrast", "RandomElasticTransform", "RandomErasing"),
-        *("RandomFlip", "RandomGaussianBlur", "RandomGrayscale", "RandomHue", "RandomInvert"),
-        *("RandomPerspective", "RandomPosterization", "RandomRotation", "RandomSaturation"),
-        *("RandomSharpness", "RandomShear", "RandomTranslation", "RandomZoom", "Solarization"),
-    ),
+    categories.discretization: ("Discretization",),
+    categories.category_encoding: ("CategoryEncoding",),
+    categories.hashing: ("Hashing",),
+    categories.integer_lookup: ("IntegerLookup",),
+    categories.of_texts: ("StringLookup", "TextVectorization"),
+    images.varied: images.VARYING,
+    images.grey: ("RandomGrayscale",),
+    images.resized: ("CenterCrop", "Resizing"),
+    images.cropped: ("RandomCrop",),
+    images.chosen: images.CHOSEN,
     nested.recurrent: ("GRU", "LSTM", "SimpleRNN"),
     nested.rnn: ("RNN",),
-    layers.one_path: (
+    layers.joining: (
         *("Add", "Average", "Concatenate", "Dot", "Maximum", "Minimum", "Multiply", "Subtract"),
+        *("AdditiveAttention", "Attention", "GroupedQueryAttention", "MultiHeadAttention"),
+        "HashedCrossing",
     ),
+    layers.cell: (*nested.CELLS, "StackedRNNCells"),
+    layers.wrapper: ("Wrapper",),
 }
 RULES: Mapping[str, Rule] = {
     **{name: _alone(rule) for rule, names in _ALONE.items() for name in names},
@@ -87,10 +96,6 @@ RULES: Mapping[str, Rule] = {
     "Pipeline": nested.pipeline,
 }
 WITHOUT_RULE = (
-    *("AdditiveAttention", "Attention", "GroupedQueryAttention", "MultiHeadAttention"),
-    *("EinsumDense", "ReversibleEmbedding", "Wrapper", "StackedRNNCells", *nested.CELLS),
-    *("HashedCrossing", "Hashing", "IntegerLookup", "StringLookup", "TextVectorization"),
-    *("MelSpectrogram", "STFTSpectrogram", "MaxNumBoundingBoxes", "Equalization"),
-    *("ContrastLimitedAdaptiveHistogramEqualization", "RandomColorDegeneration", "RandomCrop"),
+    *("ContrastLimitedAdaptiveHistogramEqualization", "Equalization", "MaxNumBoundingBoxes"),
     *("FlaxLayer", "JaxLayer", "Lambda", "TFSMLayer", "TorchModuleWrapper"),  # refused
 )

@@ -10,6 +10,7 @@ from tftrain.config.shapes.arguments import (
     Size,
     Unknown,
     WrongAxes,
+    channels_first,
     joined,
     pairs,
     refused,
@@ -33,7 +34,7 @@ def convolution(layer: Resolved, shape: Shape, directions: int) -> Output:
         raise Refusal(f"its {groups} groups can't share {channels} channels")
     kernel = times(*sizes(layer, "kernel_size", directions), channels, filters)
     part = None if kernel is None else kernel // groups
-    return joined(layer, space, filters), total(part, _bias(layer, filters))
+    return _computed(layer, space, filters), total(part, _bias(layer, filters))
 
 
 def separable(layer: Resolved, shape: Shape, directions: int) -> Output:
@@ -43,7 +44,7 @@ def separable(layer: Resolved, shape: Shape, directions: int) -> Output:
     deep = times(channels, multiplier)
     depthwise = times(*sizes(layer, "kernel_size", directions), deep)
     parameters = total(depthwise, times(deep, filters), _bias(layer, filters))
-    return joined(layer, space, filters), parameters
+    return _computed(layer, space, filters), parameters
 
 
 def depthwise(layer: Resolved, shape: Shape, directions: int) -> Output:
@@ -52,7 +53,7 @@ def depthwise(layer: Resolved, shape: Shape, directions: int) -> Output:
     space, channels = _slid(layer, shape, directions, apart=True)
     deep = times(channels, multiplier)
     kernel = times(*sizes(layer, "kernel_size", directions), deep)
-    return joined(layer, space, deep), total(kernel, _bias(layer, deep))
+    return _computed(layer, space, deep), total(kernel, _bias(layer, deep))
 
 
 def transposed(layer: Resolved, shape: Shape, directions: int) -> Output:
@@ -75,18 +76,18 @@ def transposed(layer: Resolved, shape: Shape, directions: int) -> Output:
             last = max(reach, stride) if valid else stride
         after.append(None if size is None else (size - 1) * stride + last + more)
     parameters = total(times(*kernel, channels, filters), _bias(layer, filters))
-    return joined(layer, tuple(after), filters), parameters
+    return _computed(layer, tuple(after), filters), parameters
 
 
 def pooling(layer: Resolved, shape: Shape, directions: int) -> Output:
     """One number for each stop of the pool."""
     if "pool_mode" in layer.arguments:
-        raise Unknown
+        raise Refusal("its name is its `pool_mode`", "K004")
     pool = sizes(layer, "pool_size", directions)
     strides = pool if layer.get("strides") is None else sizes(layer, "strides", directions)
     padding = word(layer, "padding", ("valid", "same"), exactly=True)
     space, channels = split(layer, shape, directions)
-    return joined(layer, _stops(space, list(pool), strides, padding, "pool"), channels), 0
+    return _computed(layer, _stops(space, list(pool), strides, padding, "pool"), channels), 0
 
 
 def global_pooling(layer: Resolved, shape: Shape, directions: int) -> Output:
@@ -143,14 +144,23 @@ def conv_lstm(layer: Resolved, shape: Shape, directions: int) -> Output:
     space, channels = _slid(layer, shape[1:], directions)
     kernel = times(*sizes(layer, "kernel_size", directions), total(channels, filters))
     parameters = times(total(kernel, bool(layer.get("use_bias"))), 4, filters)
-    return steps(layer, shape, joined(layer, space, filters)), parameters
+    return steps(layer, shape, _computed(layer, space, filters)), parameters
 
 
 def steps(layer: Resolved, shape: Shape, output: Shape) -> Shape:
     """A recurrent layer's output: of every step, or of the last."""
-    if layer.get("return_state") or layer.get("stateful") or layer.get("use_cudnn") is True:
+    if layer.get("stateful") is True:
+        raise Refusal("`stateful` needs batches of one size, and the last may be shorter")
+    if layer.get("return_state") or layer.get("use_cudnn") is True:
         raise Unknown
     return (shape[0], *output) if layer.get("return_sequences") else output
+
+
+def _computed(layer: Resolved, space: Shape, channels: Size) -> Shape:
+    """What a kernel gives; with the channels first, whether it can depends on the device."""
+    if channels_first(layer):
+        raise Unknown
+    return (*space, channels)
 
 
 def _slid(

@@ -1,0 +1,408 @@
+"""What `check --data` tells of rows: against counts made by hand, scikit-learn and SciPy."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import spearmanr
+from sklearn.metrics import roc_auc_score
+from sklearn.utils.class_weight import compute_class_weight
+
+from test_cli_light import tftrain  # noqa: F401 - the fixture
+from tftrain import check, overview
+from tftrain.data import leaks
+
+MODELS = {
+    "BinaryCrossentropy": "{units: 1, activation: sigmoid}",
+    "SparseCategoricalCrossentropy": "{units: 3, activation: softmax}",
+    "MeanSquaredError": "{units: 1}",
+}
+ROWS = 400
+
+
+def plain(rows=ROWS, seed=0):
+    """Columns with nothing odd about them, and a label that none of them gives away."""
+    chance = np.random.default_rng(seed)
+    size = chance.normal(10, 2, rows).round(4)
+    kind = chance.choice(["red", "green", "blue"], rows)
+    label = np.where(size + chance.normal(0, 3, rows) > 10, "yes", "no")
+    return {"size": size, "kind": kind, "label": label}
+
+
+def written(path, columns):
+    rows = zip(*columns.values(), strict=True)
+    path.write_text("\n".join([",".join(columns), *(",".join(map(str, row)) for row in rows)]))
+
+
+@pytest.fixture
+def profile(tmp_path):
+    """The report on a table with a config around it."""
+
+    def report(columns, data="", loss="BinaryCrossentropy", target="label"):
+        written(tmp_path / "rows.csv", columns)
+        config = tmp_path / "c.yaml"
+        config.write_text(
+            f"data:\n  source: rows.csv\n  target: {target}\n{data}"
+            f"model: {{layers: [{{Dense: {MODELS[loss]}}}]}}\n"
+            f"training: {{loss: {loss}, epochs: 1}}\n"
+        )
+        return check.check(config, data=True)
+
+    return report
+
+
+def findings(report, severity="note"):
+    return [one.message for one in report.data.remarks if one.severity == severity]
+
+
+def told(report):
+    return {one.code for one in report.problems if one.code[0] == "D"}
+
+
+def test_plain_rows_have_nothing_odd(profile):
+    report = profile(plain())
+    assert told(report) == set()
+    assert findings(report) == []
+    assert {one.section for one in report.data.remarks} == {
+        *("columns", "split", "duplicates", "leaks", "labels")
+    }
+
+
+def test_columns_are_counted(profile):
+    columns = plain()
+    columns["size"] = [*columns["size"][:-2], "", ""]
+    columns = {"number": [f"n{at}" for at in range(ROWS)], "same": ["a"] * ROWS} | columns
+    report = profile(columns)
+    of = {one["name"]: one for one in report.data.plain()["columns"]}
+    sizes = [float(one) for one in columns["size"] if one != ""]
+    assert of["size"]["missing"] == 2
+    assert of["size"]["distinct"] == len(set(sizes))
+    assert (of["size"]["low"], of["size"]["high"]) == (min(sizes), max(sizes))
+    assert math.isclose(of["size"]["mean"], np.mean(sizes))
+    assert of["size"]["columns"] == 2
+    names, counts = np.unique(columns["kind"], return_counts=True)
+    expected = sorted(zip(names, counts, strict=True), key=lambda one: -one[1])
+    assert [(one["value"], one["rows"]) for one in of["kind"]["frequent"]] == expected
+    assert of["number"]["kind"] == "id"
+    assert of["same"]["kind"] == "constant"
+    assert set(report.data.dropped) == {"number", "same"}
+    assert of["label"]["kind"] == "target"
+
+
+def test_the_split_is_counted_class_by_class(profile):
+    columns = plain()
+    report = profile(columns)
+    counts = report.data.counts
+    assert list(counts) == ["no", "yes"]
+    for name, by_part in counts.items():
+        assert sum(by_part.values()) == (columns["label"] == name).sum()
+    labels = [name for name, by_part in counts.items() for _ in range(by_part["train"])]
+    expected = compute_class_weight("balanced", classes=np.array(["no", "yes"]), y=labels)
+    assert np.allclose(list(report.data.weights.values()), expected)
+
+
+def test_what_a_guess_scores(profile):
+    report = profile(plain())
+    rows, counts = report.data.rows, report.data.counts
+    most = max(counts, key=lambda name: counts[name]["train"])
+    shares = np.array([counts[name]["train"] / rows["train"] for name in counts])
+    assert math.isclose(report.data.baseline["accuracy"], counts[most]["test"] / rows["test"])
+    assert math.isclose(report.data.baseline["entropy_bits"], -(shares * np.log2(shares)).sum())
+
+
+@pytest.mark.parametrize("scaling", ["", "  target_scaling: standardize\n"])
+def test_what_a_guess_of_numbers_scores_in_their_units(scaling, profile):
+    columns = plain() | {"label": [1.0, 1.0, 1.0, 9.0] * 100}
+    columns["kind"][:] = "x"
+    report = profile(columns, scaling, "MeanSquaredError")
+    assert math.isclose(report.data.baseline["mean_absolute_error"], 2.0, rel_tol=0.2)
+    spread = report.data.baseline["root_mean_squared_error"]
+    assert math.isclose(spread, 12**0.5, rel_tol=0.2)
+
+
+def test_repeated_rows_are_counted_within_and_across(profile):
+    columns = {name: [*values, *values[:50]] for name, values in plain().items()}
+    columns["label"][-1] = "no" if columns["label"][-1] == "yes" else "yes"
+    report = profile(columns)
+    assert told(report) == {"D020"}
+    within, unsure = findings(report)[:2]
+    assert within.startswith("49 rows of 450 are there before, inputs and label alike, one 2 times")
+    assert unsure.startswith("1 set of equal inputs with different classes")
+    parts = {one.message.split(" part")[0].split()[-1] for one in report.data.remarks if one.code}
+    assert parts == {"validation", "test"}
+
+
+def test_equal_rows_by_chance_are_no_warning(profile):
+    chance = np.random.default_rng(0)
+    columns = {name: chance.integers(0, 30, 1000) for name in ("a", "b")}
+    report = profile(columns | {"label": chance.integers(0, 2, 1000)})
+    assert told(report) == set()
+    assert sum("about as many as chance makes" in one for one in findings(report)) == 3
+    columns = {"a": chance.choice(["x", "y", "z"], 100), "label": chance.integers(0, 2, 100)}
+    assert told(profile(columns)) == set()
+
+
+def test_rows_across_files_are_compared(profile, tmp_path):
+    columns = plain()
+    written(tmp_path / "test.csv", {name: values[:90] for name, values in columns.items()})
+    split = "  split: {train: 0.9, validation: 0.1, test: test.csv}\n"
+    rows = {name: [*values, *values] for name, values in columns.items()}
+    report = profile(rows, split)
+    (across,) = [
+        one for one in report.problems if one.code == "D020" and "test part" in one.message
+    ]
+    assert across.message.startswith(
+        "90 rows of the test part (100.0%) have the inputs of a training"
+    )
+    assert across.mark.line == 4
+    assert profile(columns, "  split: {train: 0.8, validation: 0.2, test: gone.csv}\n").data is None
+
+
+def test_bunches_of_rows_that_differ_in_one_column(profile):
+    chance = np.random.default_rng(0)
+    mixtures = chance.normal(size=(100, 3)).round(3).repeat(4, axis=0)
+    columns = {f"part{at}": mixtures[:, at] for at in range(3)}
+    columns |= {"day": [1, 7, 28, 90] * 100, "label": chance.normal(size=400).round(4)}
+    (bunch,) = [one for one in findings(profile(columns, "", "MeanSquaredError")) if "bunch" in one]
+    assert "alike in all but `day`" in bunch
+    report = profile(columns, "  group: part0\n", "MeanSquaredError")
+    assert not [one for one in findings(report) if "bunch" in one]
+
+
+def yes_if(columns, yes, no):
+    return np.where(columns["label"] == "yes", yes, no)
+
+
+@pytest.mark.parametrize(
+    ("name", "leak"),
+    [
+        ("number", lambda c, chance: yes_if(c, 5, 0) + chance.normal(size=ROWS).round(4)),
+        ("down", lambda c, chance: yes_if(c, -5, 0) + chance.normal(size=ROWS).round(4)),
+        ("reason", lambda c, chance: yes_if(c, chance.choice(["a", "b"], ROWS), "none")),
+        ("closed", lambda c, _: yes_if(c, "2024-05-06", "")),
+        ("filled", lambda c, chance: yes_if(c, chance.normal(size=ROWS).round(4).astype(str), "")),
+        ("flag", lambda c, _: yes_if(c, "true", "false")),
+    ],
+)
+def test_a_column_that_gives_the_class_away(name, leak, profile):
+    columns = plain()
+    columns = {name: leak(columns, np.random.default_rng(5))} | columns
+    report = profile(columns)
+    (warning,) = [one for one in report.problems if one.code == "D021"]
+    assert warning.message.startswith(f"`{name}` alone gives `label` away")
+    assert (warning.severity, warning.mark.line) == ("warning", 2)
+    assert told(profile(columns, f"  columns: {{{name}: drop}}\n")) == set()
+
+
+def test_a_column_that_tells_three_classes_or_a_number(profile):
+    chance = np.random.default_rng(0)
+    middle = chance.integers(0, 3, ROWS)
+    columns = {"code": 10 * ((middle + 1) % 3) + chance.uniform(size=ROWS).round(8)}
+    report = profile(columns | {"label": middle}, "", "SparseCategoricalCrossentropy")
+    assert told(report) == {"D021"}
+    value = chance.normal(size=ROWS).round(4)
+    for copy, codes in (
+        (2 * value + 1, {"D021"}),
+        (np.exp(-value).round(6), {"D021"}),
+        (value**2, set()),  # of either sign
+    ):
+        report = profile({"copy": copy, "label": value}, "", "MeanSquaredError")
+        assert told(report) == codes
+    wave = profile({"angle": value, "label": np.sin(3 * value)}, "", "MeanSquaredError")
+    assert told(wave) == {"D021"}
+    rough = {"near": value + chance.normal(0, 0.3, ROWS).round(4), "label": value}
+    assert told(profile(rough, "", "MeanSquaredError")) == set()
+
+
+def test_names_that_are_nearly_unique_are_no_leak(profile):
+    columns = plain()
+    names = [f"n{at // 2 if at % 3 else at}" for at in range(ROWS)]
+    report = profile({"who": names} | columns, "  columns: {who: category}\n")
+    assert "D021" not in told(report)
+
+
+def test_dates_after_the_time_of_their_row(profile):
+    days = [f"2024-{1 + at % 12:02}-{1 + at % 28:02}" for at in range(ROWS)]
+    later = [f"2025-{1 + at % 12:02}-{1 + at % 28:02}" for at in range(ROWS)]
+    columns = {"begun": days, "ended": later} | plain()
+    notes = findings(profile(columns, "  time: begun\n"))
+    assert "`ended` lies after `begun`: is it known when a prediction is wanted?" in notes
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 1)), min_size=2, max_size=40))
+@settings(deadline=None, max_examples=50)
+def test_scores_are_those_of_scikit_learn_and_scipy(rows):
+    scores, labels = np.array(rows, float).T
+    numbers = labels.astype(np.int64)
+    if len(set(labels)) == 2:
+        assert math.isclose(leaks.auc(scores, numbers), roc_auc_score(labels, scores))
+        assert math.isclose(
+            leaks.auc(scores.astype(np.int64), numbers), roc_auc_score(labels, scores)
+        )
+    if len(rows) > 2 and len(set(labels)) == 2 and len(set(scores)) > 1:
+        expected = spearmanr(scores, labels).statistic
+        assert math.isclose(leaks.rank_correlation(scores, labels), expected, abs_tol=1e-9)
+
+
+def others(rows, at):
+    """The labels of the other rows with the same code."""
+    return [label for o, (code, label) in enumerate(rows) if code == rows[at][0] and o != at]
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2)), min_size=1, max_size=30))
+@settings(deadline=None, max_examples=50)
+def test_each_row_is_told_by_the_others_of_its_code(rows):
+    codes, labels = np.array(rows, np.int64).T
+    least = most = 0.0  # what ties decide
+    for at, (_, label) in enumerate(rows):
+        counts = np.bincount(others(rows, at), minlength=3)
+        if counts.any():
+            first = counts[label] == counts.max()
+            most += first
+            least += first and (counts == counts.max()).sum() == 1
+        else:
+            most += np.bincount(labels).max() / len(rows)
+            least += np.bincount(labels).max() / len(rows)
+    found = leaks.accuracy(codes, labels, 3) * len(rows)
+    assert least - 1e-9 <= found <= most + 1e-9
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(-9, 9)), min_size=2, max_size=30))
+@settings(deadline=None, max_examples=50)
+def test_each_number_is_told_by_the_mean_of_the_others(rows):
+    codes, values = np.array(rows, np.int64).T
+    missed = 0.0
+    for at, (_, value) in enumerate(rows):
+        known = others(rows, at) or values
+        missed += (value - np.mean(known)) ** 2
+    spread = ((values - values.mean()) ** 2).sum()
+    expected = 1 - missed / spread if spread else 0.0
+    assert math.isclose(leaks.explained(codes, values.astype(float)), expected, abs_tol=1e-9)
+
+
+def odd(columns, name, values):
+    return {name: values} | columns
+
+
+@pytest.mark.parametrize(
+    ("values", "note"),
+    [
+        (lambda c: np.where(c["size"] > 13, -999, c["size"]), "`odd` is -999 in "),
+        (lambda c: np.where(c["size"] > 13, -1, c["size"].round()), "`odd` is -1 in "),
+        (lambda c: np.where(c["size"] > 14, 0, c["size"] + 20), "a few zeros in `odd` ("),
+        (lambda c: np.exp(c["size"]).round(3), "very skewed: `odd`"),
+        (lambda c: (c["size"] / 4).round(), "few whole numbers: `odd`"),
+        (
+            lambda _: [f"{1000 + at // 4:,}".replace(",", "'") for at in range(ROWS)],
+            "holds numbers as texts",
+        ),
+        (lambda _: [f"{at % 50}%" for at in range(ROWS)], "`odd` holds numbers as texts"),
+        (lambda _: ["a" if at % 50 == 0 else "" for at in range(ROWS)], "`odd` is empty in 98.0%"),
+        (
+            lambda _: [f"n{at % 110}" for at in range(ROWS)],
+            "`odd` has 110 different texts, of which",
+        ),
+    ],
+)
+def test_an_odd_column_is_noted(values, note, profile):
+    columns = plain()
+    report = profile(odd(columns, "odd", values(columns)))
+    assert [one for one in findings(report) if note in one]
+    assert not [one for one in findings(profile(columns)) if note.split("`")[0] in one]
+
+
+def test_spellings_of_one_name(profile):
+    columns = plain()
+    columns["kind"] = [
+        "Red" if at % 5 == 0 else "red " if at % 7 == 0 else "red" for at in range(ROWS)
+    ]
+    report = profile(columns, "  columns: {kind: category}\n")
+    (warning,) = [one for one in report.problems if one.code == "D024"]
+    assert "`kind` has `red`, `Red`, `red `" in warning.message
+    assert warning.mark.line == 4
+    query = warning.message.partition("data.query: ")[2]
+    assert told(profile(columns, f"  query: {json.dumps(query)}\n")) == set()
+    columns["kind"] = ["a" if at % 2 else "A" for at in range(ROWS)]
+    assert told(profile(columns)) == set()
+
+
+def test_unequal_sorted_and_tiny_classes(profile):
+    columns = plain()
+    columns["label"] = ["no"] * 394 + ["yes"] * 6
+    report = profile(columns)
+    assert "D022" in told(report)
+    notes = " ".join(findings(report))
+    assert "`yes` is 1.7% of the training rows" in notes
+    assert "`class_weight: balanced` would weigh its rows 30" in notes
+    assert "the rows lie in the order of their labels" in notes
+
+
+def test_arrays_are_told_too(tmp_path):
+    x, y = np.arange(800.0).reshape(100, 8), np.arange(100) % 2
+    x[50:70], y[50:70] = x[:20], y[:20]
+    np.savez(tmp_path / "rows.npz", x=x, y=y)
+    path = tmp_path / "c.yaml"
+    path.write_text(
+        "data: {source: rows.npz}\nmodel: {layers: [{Dense: {units: 1, activation: sigmoid}}]}\n"
+        "training: {loss: BinaryCrossentropy, epochs: 1}\n"
+    )
+    report = check.check(path, data=True)
+    assert (
+        findings(report)[0]
+        == "20 rows of 100 are there before, inputs and label alike, one 2 times"
+    )
+    assert report.data.columns == ()
+    assert report.data.counts["0"] == {"train": 30, "validation": 10, "test": 10}
+
+
+def test_sections_are_printed_and_warnings_count_for_strict(tftrain, tmp_path, profile):  # noqa: F811
+    columns = plain()
+    profile({"copy": yes_if(columns, 1, 0)} | columns)
+    code, stdout, _ = tftrain("check", tmp_path / "c.yaml", "--data", "--strict")
+    assert code == 1
+    places = [stdout.index(f"\n{name}\n") for name in ("Columns", "Split", "Duplicates", "Leaks")]
+    assert places == sorted(places)
+    assert "\n  warning[D021]: `copy` alone gives `label` away" in stdout
+    assert "rows.csv: 1 warning, 0 notes, 6 ok\n" in stdout
+    code, stdout, _ = tftrain("check", tmp_path / "c.yaml", "--data", "--format", "json")
+    (report,) = json.loads(stdout)
+    assert code == 0
+    assert report["data"]["rows"] == {"train": 240, "validation": 80, "test": 80}
+    assert report["data"]["findings"][-1]["section"] == "labels"
+
+
+def test_strangers_cells_move_no_cursor_and_many_are_cut(profile):
+    columns = plain(60)
+    columns["kind"] = ["\x1b[2Jlong" + "x" * 50, "b"] * 30
+    wide = {f"n{at}": np.arange(60) % (7 + at) for at in range(70)}
+    lines = list(overview.lines(profile(wide | columns).data))
+    assert all(line.isprintable() for block in lines for line in block.splitlines())
+    assert "  ... and 13 more columns" in lines
+
+
+REAL = [
+    ("telco_churn/telco_churn.csv", "churn", "BinaryCrossentropy", "22 rows of 7,043"),
+    ("diamonds/diamonds.csv", "price", "MeanSquaredError", "146 rows of 53,940"),
+    ("diamonds/diamonds.csv", "price", "MeanSquaredError", "a few zeros in `x` (8,"),
+    ("concrete/concrete.csv", "compressive_strength", "MeanSquaredError", "all but `age`"),
+    ("card_default/card_default.csv", "default", "BinaryCrossentropy", "`Yes` is 3.3% of"),
+    ("penguins/penguins.csv", "species", "SparseCategoricalCrossentropy", "in the order of their"),
+]
+
+
+@pytest.mark.parametrize("known", REAL)
+def test_real_rows_are_told_as_they_are_known(known, real_data, tmp_path):
+    file, target, loss, note = known
+    path = tmp_path / "c.yaml"
+    path.write_text(
+        f"data: {{source: {real_data / file}, target: {target}}}\n"
+        f"model: {{layers: [{{Dense: {MODELS[loss]}}}]}}\ntraining: {{loss: {loss}, epochs: 1}}\n"
+    )
+    report = check.check(path, data=True)
+    assert [one for one in findings(report) if note in one]
+    assert "D021" not in told(report)
