@@ -55,7 +55,15 @@ def learn(rows: Table, chosen: NDArray[np.int64], data: Data, source: Source) ->
         raise DataError(source.problem(("data", "source"), "D011", message))
     _check_alone(learnt, source)
     types = {one.name: rows.types[one.name] for one in learnt}
-    return Columns(tuple(learnt), kinds.dropped(found), types)
+    made = Columns(tuple(learnt), kinds.dropped(found), types)
+    try:
+        made.check(rows)
+    except DataError as error:
+        raise DataError(
+            source.problem(("data", "source"), one.code, f"{one.mark}: {one.message}")
+            for one in error.problems
+        ) from None
+    return made
 
 
 def _counted(rows: Table, data: Data) -> tuple[dict[str, Kinds], dict[str, tuple[Any, ...]]]:

@@ -35,7 +35,6 @@ _DELIMITERS = ",;\t|"
 _HEADER_BYTES = 1024 * 1024
 _BOMB_BYTES = 256 * 1024 * 1024  # that a file may unpack to, however small it is
 _BOMB_RATIO = 200  # tables get to a tenth of that
-_BOMB_CELLS = 2000  # of a Parquet file, in each of its bytes
 _LONGEST_LINE = 2_000_000  # bytes, duckdb's
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _FIRST_LINE = re.compile(r'(?:[^"\r\n]|"[^"]*")*')
@@ -87,7 +86,6 @@ def is_code(name: str) -> bool:
 
 
 def reader(
-    connection: Connection,
     paths: Sequence[str],
     data: Data,
     types: Mapping[str, str],
@@ -98,7 +96,6 @@ def reader(
     """How some files of one kind are read.
 
     Args:
-        connection: in which they will be.
         paths: the files.
         data: says how characters are written, and what a missing cell looks like.
         types: of columns that have one already.
@@ -113,8 +110,6 @@ def reader(
     name = Path(paths[0]).name.lower().removesuffix(".gz")
     many = f"[{', '.join(map(text, paths))}]"
     if name.endswith(".parquet"):
-        for path in paths:
-            _require_no_parquet_bomb(connection, path)
         return Reader(f"read_parquet({many})")
     if name.endswith((".jsonl", ".ndjson")):
         for path in paths:
@@ -218,14 +213,6 @@ def _require_gzip(path: str) -> None:
         raise _fault(path, f"can't be read: {message}") from None
     except zlib.error:
         raise _fault(path, "can't be read: damaged, it can't be unpacked") from None
-
-
-def _require_no_parquet_bomb(connection: Connection, path: str) -> None:
-    asked = "SELECT num_rows, (SELECT count(*) FROM parquet_schema($1)) FROM parquet_file_metadata"
-    (rows, columns) = connection.execute(f"{asked}($1)", [path]).fetchone() or (0, 0)
-    if rows * columns > max(_BOMB_BYTES, _BOMB_CELLS * Path(path).stat().st_size):
-        message = f"{rows:,} rows in {Path(path).stat().st_size:,} bytes: is it a bomb?"
-        raise _fault(path, message)
 
 
 def opened(path: str) -> BinaryIO:

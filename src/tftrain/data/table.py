@@ -8,6 +8,7 @@ from __future__ import annotations
 import secrets
 import tempfile
 from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -163,7 +164,7 @@ def _create(
 
     picked = wanted if data.query is None else None
     only = None if picked is None else [*picked.needed]
-    reader = reading.reader(connection, paths, data, asked, only=only, known=known)
+    reader = reading.reader(paths, data, asked, only=only, known=known)
     try:
         selected = "*"
         if picked is not None:
@@ -238,10 +239,21 @@ def _select(connection: Connection, query: str) -> None:
         if [one.type for one in statements] != [duckdb.StatementType.SELECT]:
             raise DataError(Problem(Mark(QUERY), "D010", "expected one SELECT"))
         body = query.strip().removesuffix(";")
-        connection.execute(f"CREATE TABLE selected AS (\n{body}\n)")  # it may end in a comment
+        _run(connection, f"CREATE TABLE selected AS (\n{body}\n)")  # it may end in a comment
     except duckdb.Error as error:
         raise DataError(Problem(Mark(QUERY), "D010", reason(error))) from None
     connection.execute(f"DROP TABLE {NAME}; ALTER TABLE selected RENAME TO {NAME}")
+
+
+def _run(connection: Connection, statement: str) -> None:
+    """Runs what may take for ever: in a thread, for signals are heard in the main one alone."""
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(connection.execute, statement)
+        try:
+            running.result()
+        except BaseException:
+            connection.interrupt()
+            raise
 
 
 def require_columns(table: Table, names: Sequence[str]) -> None:
