@@ -405,7 +405,7 @@ COLUMNS = {
     ),
     "one target": Bad(
         table(*(f"{row},a,3" for row in range(30))),
-        "D006]: d.csv: `y` is 3 in every row: there is nothing to learn",
+        "c.yaml:8:9: error[D006]: every label is 3: there is nothing to learn",
         loss="MeanSquaredError",
     ),
     "one class": Bad(

@@ -484,7 +484,7 @@ def careless(folder, new):
         (["empty.jsonl", "-o", "x.csv"], "empty.jsonl: error[D002]: it is empty"),
         (
             ["broken.jsonl", "-o", "x.csv"],
-            "broken.jsonl:3:8: error[D002]: not JSON: unexpected end",
+            "broken.jsonl:2:6: error[D002]: not JSON",
         ),
         (["pictures", "-o", "x.csv"], "pictures: error[D004]: expected a table, as this network"),
         (
