@@ -19,9 +19,9 @@ import pytest
 
 from conftest import ROOT
 from tftrain import predict, recorded, runs
-from tftrain.data import columns as prepared
-from tftrain.data import written
-from tftrain.data.written import Cells
+from tftrain.data.table import columns as prepared
+from tftrain.data.table import written
+from tftrain.data.table.written import Cells
 from tftrain.errors import DataError, StorageError
 from tftrain.terminal import Silent
 

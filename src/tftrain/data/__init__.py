@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tftrain.config import Arrays, Config, FixedScaling, Source, family, headers, kind_of
-from tftrain.data import arrays, cache, labels, learn, scaling, sources, table, target
+from tftrain.data import arrays, cache, labels, scaling, sources, table, target
 from tftrain.data.cache import table_bytes
 from tftrain.data.facts import facts
 from tftrain.data.fresh import Fresh, Note, examine
@@ -20,11 +20,12 @@ from tftrain.data.labels import Encoding, Labels
 from tftrain.data.preparation import Preparation
 from tftrain.data.preparation import from_arrays as preparation_of
 from tftrain.data.raw import Raw
-from tftrain.data.refusals import guarded
 from tftrain.data.scaling import Scaling
 from tftrain.data.split import split, split_groups, split_in_order
 from tftrain.data.splits import Form, Part, Splits, gather
-from tftrain.data.tabular import MisnamedError
+from tftrain.data.table import learn
+from tftrain.data.table.refusals import guarded
+from tftrain.data.table.tabular import MisnamedError
 from tftrain.data.target import TargetScaling
 from tftrain.errors import DataError, Mark, Problem, listed
 

@@ -373,5 +373,5 @@ def _piece(path: Path, start: int) -> bytes:
 
 def _reader() -> str:
     """Tells one way of preparing from another: what other code has made is of no use."""
-    code = b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))
+    code = b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.rglob("*.py")))
     return hashlib.sha256(code).hexdigest()[:16]

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from tftrain import config
 from tftrain.config import Data
 from tftrain.data import table
-from tftrain.data.columns import Category, Columns, Number
 from tftrain.data.preparation import Preparation
 from tftrain.data.raw import Raw
 from tftrain.data.splits import Part
 from tftrain.data.table import Table, quoted
+from tftrain.data.table.columns import Category, Columns, Number
 from tftrain.errors import one_line
 
 _EXACT = 2**53  # whole numbers up to here are exact as 64-bit floats
@@ -132,7 +132,7 @@ def examine(raw: Raw, preparation: Preparation, data: Data, keep: Sequence[str])
 
 def _kinds(rows: Table, keep: Sequence[str]) -> dict[str, str]:
     """Whole numbers become that again where nothing is lost by it: an id of 7 is no 7.0."""
-    found = table.columns(rows.connection)
+    found = table.described(rows.connection)
     kinds = {name: found[name] for name in dict.fromkeys(keep)}
     checks = {}
     for name, kind in kinds.items():

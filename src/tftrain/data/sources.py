@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tftrain.config import Arrays, Data, Source, kind_of
-from tftrain.data import arrays, series, table, tabular
+from tftrain.data import arrays, table
 from tftrain.data.raw import Raw
-from tftrain.data.table import Table, Type, Wanted, quoted
+from tftrain.data.table import Table, Type, Wanted, quoted, series, tabular
 
 if TYPE_CHECKING:
     from tftrain.data.images import Form

@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 
 from tftrain import files
 from tftrain.config import SUFFIXES, Data
-from tftrain.data import cells, reading
-from tftrain.data.cells import Type
-from tftrain.data.reading import Reader
-from tftrain.data.refusals import reason, told
-from tftrain.data.sql import quoted, text
+from tftrain.data.table import cells, reading
+from tftrain.data.table.cells import Type
+from tftrain.data.table.reading import Reader
+from tftrain.data.table.refusals import reason, told
+from tftrain.data.table.sql import quoted, text
 from tftrain.errors import DataError, Mark, Problem, did_you_mean, listed
 
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ def _create(
     try:
         selected = "*"
         if picked is not None:
-            selected = _selected(columns(connection, reader.call), picked, paths[0])
+            selected = _selected(described(connection, reader.call), picked, paths[0])
         connection.execute(f"CREATE TABLE {NAME} AS SELECT {selected} FROM {reader.call}")
     except duckdb.Error as error:
         reading.explain(connection, reader, paths, error)
@@ -186,7 +186,7 @@ def _table(
     wanted: Wanted | None,
 ) -> Table:
     """The table that was read, with the types that it has in the end."""
-    there = columns(connection)
+    there = described(connection)
     if wanted is not None:
         _require(there, [*wanted.needed, *wanted.kept], source)
         there = {name: kind for name, kind in there.items() if name in wanted.needed}
@@ -216,10 +216,10 @@ def connect(memory: str = _MEMORY) -> Connection:
     return connection
 
 
-def columns(connection: Connection, relation: str = NAME) -> dict[str, str]:
+def described(connection: Connection, relation: str = NAME) -> dict[str, str]:
     """The columns of a table, or of whatever can stand behind FROM, with duckdb's types."""
-    described = connection.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()
-    return {name: kind for name, kind, *_ in described}
+    found = connection.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()
+    return {name: kind for name, kind, *_ in found}
 
 
 def _selected(there: Mapping[str, str], wanted: Wanted, source: str) -> str:

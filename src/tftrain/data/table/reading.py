@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NoReturn, cast
 
 from tftrain.config import Data
-from tftrain.data.refusals import not_decoded
-from tftrain.data.sql import text
+from tftrain.data.table.refusals import not_decoded
+from tftrain.data.table.sql import text
 from tftrain.errors import DataError, Mark, Problem, listed
 
 if TYPE_CHECKING:

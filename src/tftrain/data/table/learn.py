@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from tftrain import config
 from tftrain.config import Data, Source
-from tftrain.data import kinds, table, text
-from tftrain.data.columns import Category, Columns, Date, Hashed, Number, Prepared, Text, days
-from tftrain.data.kinds import TRAINING, Kinds
-from tftrain.data.table import Table, quoted
+from tftrain.data import table
+from tftrain.data.table import Table, kinds, quoted, vectorizer
+from tftrain.data.table.columns import Category, Columns, Date, Hashed, Number, Prepared, Text, days
+from tftrain.data.table.kinds import TRAINING, Kinds
 from tftrain.errors import DataError, listed
 
 _TEXTS = 10_000  # read at a time
@@ -176,7 +176,7 @@ def _text(rows: Table, name: str, asked: config.Text, source: Source) -> Text:
     rows.connection.execute(f"SELECT {given} {TRAINING}")
     blocks = iter(lambda: rows.connection.fetchmany(_TEXTS), [])
     try:
-        vectorizer = text.learn(
+        learnt = vectorizer.learn(
             ([value for (value,) in block] for block in blocks),
             mode="tokens" if asked.output_mode == "int" else asked.output_mode,
             max_tokens=asked.max_tokens,
@@ -186,7 +186,7 @@ def _text(rows: Table, name: str, asked: config.Text, source: Source) -> Text:
     except ValueError as error:
         message = f"column `{name}`: {error}"
         raise DataError(source.problem(("data", "columns", name), "D011", message)) from None
-    return Text(name, vectorizer)
+    return Text(name, learnt)
 
 
 def _check_alone(learnt: Sequence[Prepared], source: Source) -> None:

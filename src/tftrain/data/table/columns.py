@@ -15,10 +15,9 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from tftrain.data import siphash
-from tftrain.data.table import Table, Type, quoted, text
-from tftrain.data.text import Vectorizer
-from tftrain.data.text import from_plain as vectorizer_of
+from tftrain.data.table import Table, Type, quoted, siphash, text
+from tftrain.data.table.vectorizer import Vectorizer
+from tftrain.data.table.vectorizer import from_plain as vectorizer_of
 from tftrain.errors import listed
 
 Floats = NDArray[np.float32]

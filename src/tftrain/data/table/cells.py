@@ -10,9 +10,9 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from tftrain.data.reading import MOST_COLUMNS, is_code, too_many
-from tftrain.data.refusals import WORDS
-from tftrain.data.sql import quoted
+from tftrain.data.table.reading import MOST_COLUMNS, is_code, too_many
+from tftrain.data.table.refusals import WORDS
+from tftrain.data.table.sql import quoted
 from tftrain.errors import DataError, Mark, Problem
 
 if TYPE_CHECKING:
