@@ -491,7 +491,7 @@ def careless(folder, new):
             ["new.csv", "-o", "x.csv", "--keep", "plam"],
             "new.csv: error[D003]: no column `plam`; di",
         ),
-        (["-"], "stdin: error[D007]: no rows"),
+        (["-"], "stdin: error[D002]: it is empty"),
     ]
 
 
