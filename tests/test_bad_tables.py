@@ -381,9 +381,7 @@ JSON = {
     ),
     "an array of objects": Bad('[{"a": 1}]', f"D002]: d.jsonl:1: {NO_OBJECT} `[`", "d.jsonl"),
     "CSV, named .jsonl": Bad(GOOD, f"D002]: d.jsonl:1: {NO_OBJECT} `a`", "d.jsonl"),
-    "nothing, named .jsonl": Bad(
-        "\n", "D002]: d.jsonl: it is empty: expected an object in each line", "d.jsonl"
-    ),
+    "nothing, named .jsonl": Bad("\n", "D007]: d.jsonl: no rows", "d.jsonl"),
 }
 COLUMNS = {
     "a target that isn't there": Bad(
