@@ -59,7 +59,9 @@ def test_a_config_for_real_data_is_sound_without_them(name, tmp_path, monkeypatc
     (tmp_path / "mnist01_png").mkdir()  # a source without an ending is a folder that is there
     monkeypatch.setenv("TFTRAIN_TEST_DATA", str(tmp_path))
     report = check.check(REAL[name])
-    assert [str(problem) for problem in report.problems] == []
+    unread = {"D001", "K010"}  # no such file, so that the network isn't checked against it
+    assert [str(problem) for problem in report.problems if problem.code not in unread] == []
+    assert not report.has("error")
     assert report.config.name == name
 
 
