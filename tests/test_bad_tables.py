@@ -381,7 +381,9 @@ JSON = {
     ),
     "an array of objects": Bad('[{"a": 1}]', f"D002]: d.jsonl:1: {NO_OBJECT} `[`", "d.jsonl"),
     "CSV, named .jsonl": Bad(GOOD, f"D002]: d.jsonl:1: {NO_OBJECT} `a`", "d.jsonl"),
-    "nothing, named .jsonl": Bad("\n", "D007]: d.jsonl: no rows", "d.jsonl"),
+    "nothing, named .jsonl": Bad(
+        "\n", "D002]: d.jsonl: it is empty: expected an object in each line", "d.jsonl"
+    ),
 }
 COLUMNS = {
     "a target that isn't there": Bad(
@@ -403,7 +405,7 @@ COLUMNS = {
     ),
     "one target": Bad(
         table(*(f"{row},a,3" for row in range(30))),
-        "D006]: d.csv: `y` is 3 in every row: there is nothing to learn",
+        "c.yaml:8:9: error[D006]: every label is 3: there is nothing to learn",
         loss="MeanSquaredError",
     ),
     "one class": Bad(

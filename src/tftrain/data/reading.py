@@ -230,7 +230,7 @@ def _require_objects(path: str) -> None:
     with opened(path) as file:
         start = file.read(_HEADER_BYTES).removeprefix(codecs.BOM_UTF8).lstrip()
     if not start:
-        raise DataError(Problem(Mark(path), "D007", "no rows"))
+        raise _fault(path, "it is empty: expected an object in each line")
     if not start.startswith(b"{"):
         shown = start[:1].decode("ascii", "replace")
         raise _fault(path, f'expected an object in each line, as {{"age": 41}}, got `{shown}`', 1)
