@@ -144,7 +144,7 @@ def read(
         connection = connect()
         try:
             reader = _create(connection, paths, data, asked, wanted, known=known)
-            return _table(connection, reader, asked, source, wanted)
+            return _table(connection, reader, data, asked, source, wanted=wanted)
         except BaseException:
             connection.close()
             raise
@@ -181,8 +181,10 @@ def _create(
 def _table(
     connection: Connection,
     reader: Reader,
+    data: Data,
     asked: Mapping[str, Type],
     source: str,
+    *,
     wanted: Wanted | None,
 ) -> Table:
     """The table that was read, with the types that it has in the end."""
@@ -193,7 +195,7 @@ def _table(
     (rows,) = connection.execute(f"SELECT count(*) FROM {NAME}").fetchone() or (0,)
     if not rows:
         raise DataError(Problem(Mark(source), "D007", "no rows"))
-    found = cells.typed(connection, there, asked, source)
+    found = cells.typed(connection, there, asked, data, source)
     return Table(connection, found, rows, source, untyped=reader.untyped)
 
 

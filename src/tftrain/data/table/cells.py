@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
+from tftrain.config import Data
 from tftrain.data.table.reading import MOST_COLUMNS, is_code, too_many
 from tftrain.data.table.refusals import WORDS
 from tftrain.data.table.sql import quoted
@@ -29,7 +30,11 @@ _DAY = len("2021-12-31")
 
 
 def typed(
-    connection: Connection, there: Mapping[str, str], asked: Mapping[str, Type], source: str
+    connection: Connection,
+    there: Mapping[str, str],
+    asked: Mapping[str, Type],
+    data: Data,
+    source: str,
 ) -> dict[str, Type]:
     """Brings columns to one of the five types.
 
@@ -37,6 +42,7 @@ def typed(
         connection: holds the table.
         there: the columns and their types in duckdb.
         asked: types that columns must have.
+        data: the config's section.
         source: what to call the table in messages.
 
     Raises:
@@ -44,7 +50,7 @@ def typed(
     """
     if len(there) > MOST_COLUMNS:
         raise DataError(Problem(Mark(source), "D004", too_many(len(there))))
-    cells = _Cells(connection, source)
+    cells = _Cells(connection, data, source)
     cells.check_names(there)
     found: dict[str, Type] = {}
     for name, written in there.items():
@@ -61,8 +67,9 @@ def typed(
 class _Cells:
     """Questions about a table's cells."""
 
-    def __init__(self, connection: Connection, source: str) -> None:
+    def __init__(self, connection: Connection, data: Data, source: str) -> None:
         self._connection = connection
+        self._data = data
         self._source = source
 
     def _ask(self, select: str, where: str = "") -> tuple[Any, ...]:
@@ -95,7 +102,7 @@ class _Cells:
     def type_of(self, name: str, written: str) -> Type:
         """The type that is nearest to one of duckdb's."""
         if _NUMBERS.fullmatch(written):
-            return "VARCHAR" if is_code(name) and written != "DOUBLE" else "DOUBLE"
+            return "VARCHAR" if is_code(name, self._data) and written != "DOUBLE" else "DOUBLE"
         if written.startswith("TIMESTAMP"):
             return "TIMESTAMP"
         for plain in ("BOOLEAN", "VARCHAR", "DATE"):
@@ -171,7 +178,9 @@ class _Cells:
             ),
         ]
         free = [name for name, kind in types.items() if kind == "VARCHAR" and name not in asked]
-        problems += self._numbers_and_texts([name for name in free if not is_code(name)])
+        problems += self._numbers_and_texts(
+            [name for name in free if not is_code(name, self._data)]
+        )
         if problems:
             raise DataError(problems)
 

@@ -38,11 +38,15 @@ def learn(rows: Table, chosen: NDArray[np.int64], data: Data, source: Source) ->
     table.mask(rows, chosen)
     found, moments = _counted(rows, data)
     learnt: list[Prepared] = []
+    unused = kinds.dropped(found)
     for name, one in found.items():
         if one.kind in ("number", "boolean"):
             learnt.append(_number(rows, name, one, moments[name]))
         elif one.kind == "category":
             learnt.append(_category(rows, name, one.column.category or config.Category()))
+            if isinstance(learnt[-1], Category) and not learnt[-1].vocabulary:
+                learnt.pop()
+                unused[name] = "constant: every name is too rare for a column of its own"
         elif one.kind == "date":
             _require_type(rows, name, ("DATE", "TIMESTAMP"), source)
             learnt.append(_date(rows, name))
@@ -50,12 +54,12 @@ def learn(rows: Table, chosen: NDArray[np.int64], data: Data, source: Source) ->
             learnt.append(_text(rows, name, one.column.text or config.Text(), source))
     if not learnt:
         message = "no column is left to learn from: " + "; ".join(
-            f"{name} ({why})" for name, why in kinds.dropped(found).items()
+            f"{name} ({why})" for name, why in unused.items()
         )
         raise DataError(source.problem(("data", "source"), "D011", message))
     _check_alone(learnt, source)
     types = {one.name: rows.types[one.name] for one in learnt}
-    made = Columns(tuple(learnt), kinds.dropped(found), types)
+    made = Columns(tuple(learnt), unused, types)
     try:
         made.check(rows)
     except DataError as error:
@@ -137,11 +141,14 @@ def _fill(rows: Table, name: str, impute: str | float, mean: float, *, missing: 
         return impute
     if impute == "mean" or not missing:
         return mean
-    function = {"median": "median", "most_frequent": "mode"}[impute]
     column = _number_of(rows, name)
-    (value,) = rows.connection.execute(f"SELECT {function}({column}) {TRAINING}").fetchone() or (
-        mean,
-    )
+    asked = f"SELECT median({column}) {TRAINING}"
+    if impute == "most_frequent":  # of equally frequent ones the smallest, as scikit-learn has it
+        asked = (
+            f"SELECT {column} AS x {TRAINING} AND {column} IS NOT NULL "
+            "GROUP BY 1 ORDER BY count(*) DESC, x LIMIT 1"
+        )
+    (value,) = rows.connection.execute(asked).fetchone() or (mean,)
     return float(value)
 
 

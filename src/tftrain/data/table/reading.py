@@ -80,9 +80,13 @@ class Reader:
     strict: str | None = None
 
 
-def is_code(name: str) -> bool:
-    """Whether a column's name says that its digits count nothing: of a zip code, of a phone."""
-    return bool(_CODE.fullmatch(name))
+def is_code(name: str, data: Data) -> bool:
+    """Whether a column's name says that its digits count nothing: of a zip code, of a phone.
+
+    A column that labels, weighs or orders rows counts whatever its name.
+    """
+    counting = {data.target, data.sample_weight, data.time, data.series and data.series.column}
+    return name not in counting and bool(_CODE.fullmatch(name))
 
 
 def reader(
@@ -150,7 +154,7 @@ def _csv(
     if only is not None:  # the cells of all others are left unread
         asked |= dict.fromkeys({*names} - {*types} - {*only}, "VARCHAR")
     if not known:
-        asked |= dict.fromkeys(_codes(head) - {*types}, "VARCHAR")
+        asked |= dict.fromkeys(_codes(head, data) - {*types}, "VARCHAR")
     given = ", ".join(f"{text(name)}: '{kind}'" for name, kind in asked.items())
     named = ", ".join(map(text, names))
     call = (
@@ -160,9 +164,9 @@ def _csv(
     return Reader(call, untyped=True, strict=strict)
 
 
-def _codes(head: Head) -> set[str]:
+def _codes(head: Head, data: Data) -> set[str]:
     """Columns of digits that a number would take the zeros in front from, and of such names."""
-    codes = set(filter(is_code, head.names))
+    codes = {name for name in head.names if is_code(name, data)}
     if not _ZERO_IN_FRONT.search(head.text):
         return codes
     rows = list(csv.reader(io.StringIO(head.text, newline=""), delimiter=head.delimiter))[1:]
