@@ -209,6 +209,7 @@ def connect(memory: str = _MEMORY) -> Connection:
             "memory_limit": memory,
             # a folder of its own, which duckdb makes when it needs it and removes in the end
             "temp_directory": f"{tempfile.gettempdir()}/tftrain-{secrets.token_hex(8)}",
+            "max_temp_directory_size": "32GB",  # a query without end must not fill the disk
             "autoinstall_known_extensions": "false",
             "autoload_known_extensions": "false",
         },
