@@ -94,6 +94,7 @@ SECTIONS = [
     {"sample_weight": "weight"},
     {"target": "b", "target_scaling": "standardize", "columns": {"label": "drop"}},
     {"group": "town"},
+    {"query": "SELECT * FROM data WHERE a < 1"},
     {"split": {"train": 1, "validation": "other.csv"}},
 ]
 

@@ -137,26 +137,37 @@ def test_keras_is_not_asked_if_unwanted_and_that_is_told(tmp_path):
     path = tmp_path / "c.yaml"
     path.write_text(UNSOUND.replace("- Conv2D: {filters: 3, kernel_size: 3}", f"- {ODD}"))
     report = check.check(path, build=False)
-    (line,) = [str(problem) for problem in report.problems if problem.code == "K009"]
+    (line,) = [str(problem) for problem in report.problems if problem.code == "K010"]
     assert line == (
-        f"{path}:4:7: warning[K009]: `Dense`: only Keras knows whether it fits, and wasn't asked"
+        f"{path}:4:7: warning[K010]: `Dense`: only Keras knows whether it fits, and wasn't asked"
     )
     assert report.table[0].shape is None
 
 
-def test_rows_of_ones_own_are_read_if_they_are_there(tmp_path):
-    rows = tmp_path / "rows.npz"
+def test_small_tables_are_read_if_they_are_there(tmp_path):
+    rows = tmp_path / "rows.csv"
     path = tmp_path / "c.yaml"
-    path.write_text(UNSOUND.replace("digits, classes: [0, 1]", str(rows)))
+    path.write_text(UNSOUND.replace("digits, classes: [0, 1]", f"{rows}, target: label"))
     told = {problem.code: problem for problem in check.check(path).problems}
-    assert told["K009"].severity == "warning"
-    assert told["K009"].message.endswith("rows.npz: no such file")
-    np.savez(rows, x=np.zeros((20, 4), np.float32), y=np.arange(20) % 2)
+    assert told["D001"].severity == "warning"
+    assert "K010" not in told
+    rows.write_text("a,b,label\n" + "1,2,no\n3,5,yes\n" * 10)
     report = check.check(path)
     assert [problem.code for problem in report.problems][:1] == ["K005"]
     unread = check.check(path, build=False)
     assert "which weren't read" in str(unread.problems[0])
     assert unread.table[0].shape is None
+
+
+def test_large_tables_are_read_if_asked_for(tmp_path, monkeypatch):
+    monkeypatch.setattr(check, "_SMALL_BYTES", 10)
+    rows, path = tmp_path / "rows.csv", tmp_path / "c.yaml"
+    rows.write_text("a,b,label\n" + "1,2,no\n3,5,yes\n" * 10)
+    path.write_text(UNSOUND.replace("digits, classes: [0, 1]", f"{rows}, target: label"))
+    told = {problem.code: problem.severity for problem in check.check(path).problems}
+    assert told["K010"] == "hint"
+    told = {problem.code for problem in check.check(path, data=True).problems}
+    assert "K005" in told
 
 
 def test_arguments_are_checked_where_rows_are_not_known(tmp_path):

@@ -7,7 +7,8 @@ import pytest
 
 from tftrain.config import Config, Source
 from tftrain.config.text import read
-from tftrain.data import Form, Part, Scaling
+from tftrain.data import Form, Part
+from tftrain.data.scaling import Scaling
 
 pytestmark = pytest.mark.usefixtures("tensorflow")
 

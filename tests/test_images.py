@@ -15,9 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from tftrain.data import decoding, images
-from tftrain.data.images import Form
-from tftrain.data.resizing import resize
+from tftrain.data import images
+from tftrain.data.images import Form, decoding
+from tftrain.data.images.resizing import resize
 from tftrain.errors import DataError
 
 RANDOM = np.random.default_rng(0)

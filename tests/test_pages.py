@@ -91,7 +91,7 @@ def test_every_code_has_a_page_with_a_wrong_and_a_right_example():
 @pytest.mark.parametrize("side", ["Wrong", "Right"])
 @pytest.mark.parametrize("code", CHECKED)
 def test_an_example_of_check_is_told_under_its_code(code, side):
-    problems = check.check(whole(block(code, side))).problems
+    problems = check.check(whole(block(code, side)), build=False).problems
     assert {problem.code for problem in problems} & set(CHECKED) == expected(code, side)
 
 
@@ -137,8 +137,8 @@ def test_a_config_s_example_is_told_under_its_code(code, side, content):
     [case for case in cases("yaml", beginning="K") if case.values[0] in CHECKED],
 )
 def test_what_the_table_shows_is_told_under_its_code(code, side, content):
-    problems = check.check(whole(content)).problems
-    assert {one.code for one in problems if one.severity == "error"} == expected(code, side)
+    problems = check.check(whole(content), build=False).problems
+    assert {one.code for one in problems if one.code[0] == "K"} == expected(code, side)
 
 
 @pytest.mark.usefixtures("folder")

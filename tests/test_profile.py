@@ -15,7 +15,7 @@ from sklearn.utils.class_weight import compute_class_weight
 
 from test_cli_light import tftrain  # noqa: F401 - the fixture
 from tftrain import check, overview
-from tftrain.data import leaks
+from tftrain.data.profile import leaks
 
 MODELS = {
     "BinaryCrossentropy": "{units: 1, activation: sigmoid}",

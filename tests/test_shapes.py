@@ -329,6 +329,7 @@ REFUSED = [
     (STEPS, {"MaxPooling1D": {"pool_mode": "max"}}, "its name is its `pool_mode`"),
     (STEPS, {"LSTM": {"units": 3, "stateful": True}}, "`stateful` needs batches of one size"),
     (FLAT, {"GaussianDropout": {"rate": 1}}, "less than 1, by which it divides"),
+    (FLAT, {"ActivityRegularization": {"l1": [2, 2]}}, "`l1`: expected a number, at least 0"),
     (FLAT, {"Dense": {"units": 3, "bias_initializer": 0}}, "the name of a Keras initializer"),
     (FLAT, {"ActivityRegularization": {"activity_regularizer": "l2"}}, "it is one by itself"),
     (STEPS, {"EinsumDense": {**EINSUM, "equation": "ab->b"}}, "`equation`: expected `ab,bc->ac`"),
@@ -342,7 +343,6 @@ REFUSED = [
     (IMAGE, {"RandomContrast": {"factor": -0.3}}, "a number from 0 to 1, or two of them"),
     (IMAGE, {"RandomGrayscale": {"factor": 2}}, "a number from 0 to 1"),
     (IMAGE, {"RandomFlip": {"factor": 0.1}}, "it takes no `factor`"),
-    (IMAGE, {"RandomZoom": {"height_factor": 0.1, "interpolation": "bicubic"}}, "nearest or bil"),
 ]
 
 
@@ -366,6 +366,8 @@ OPEN = [
     (STEPS, {"Rescaling": {"scale": [1.0, 2.0]}}),
     (IMAGE, {"Conv2D": {"filters": 3, "kernel_size": 3, **FIRST}}),
     (IMAGE, {"MaxPooling2D": FIRST}),
+    (IMAGE, {"MaxPooling2D": {"dtype": "float16"}}),
+    (FLAT, {"PReLU": {"trainable": None}}),
     (FLAT, {"Dense": {"units": 4, "bias_initializer": "Orthogonal"}}),
     (FLAT, {"Dense": {"units": 4, "activation": {"softmax": {"axis": 1}}}}),
     (FLAT, {"Dense": {"units": 4, "activity_regularizer": "OrthogonalRegularizer"}}),

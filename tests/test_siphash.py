@@ -6,7 +6,7 @@ import hashlib
 
 import pytest
 
-from tftrain.data import siphash
+from tftrain.data.table import siphash
 
 pytestmark = pytest.mark.usefixtures("tensorflow")
 TEXTS = ["", "a", "ab", "abcdefg", "abcdefgh", "Zürich", "日本", "x" * 100, "[UNK]", "0", "nan"]

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from tftrain.data import text
-from tftrain.data.text import from_plain, learn
+from tftrain.data.table import vectorizer
+from tftrain.data.table.vectorizer import from_plain, learn
 
 often = settings(max_examples=30, derandomize=True, deadline=None)
 
@@ -202,8 +202,8 @@ def test_of_very_many_terms_the_rare_ones_are_forgotten(monkeypatch):
     """One frequent word in each row, and a stream of words that are there once."""
     rows = [f"often{row % 5} once{row} twice{row // 2}" for row in range(20_000)]
     exact = known(rows, "tf_idf", 1, max_tokens=6)
-    monkeypatch.setattr(text, "_MOST_COUNTED", 1_000)
-    census = text._Census(1_000)  # noqa: SLF001 - how much it holds is not to be seen
+    monkeypatch.setattr(vectorizer, "_MOST_COUNTED", 1_000)
+    census = vectorizer._Census(1_000)  # noqa: SLF001 - how much it holds is not to be seen
     for start in range(0, len(rows), 100):
         census.add([row.encode().split() for row in rows[start : start + 100]])
         assert len(census._places) <= 1_000  # noqa: SLF001

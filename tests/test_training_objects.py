@@ -10,7 +10,8 @@ import pytest
 
 from tftrain.config import Config, Source, family, spec_of
 from tftrain.config.text import plain, read
-from tftrain.data import Form, Part, Scaling
+from tftrain.data import Form, Part
+from tftrain.data.scaling import Scaling
 from tftrain.errors import ConfigError, TrainingError
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("tensorflow")]

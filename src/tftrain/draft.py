@@ -16,11 +16,11 @@ import numpy as np
 from tftrain import templates
 from tftrain.config import Data, class_name, kind_of
 from tftrain.config.text import scalar
-from tftrain.data import table, tabular
-from tftrain.data.columns import Columns
-from tftrain.data.remarks import counted
-from tftrain.data.statistics import Statistics, sample, shown, statistics
-from tftrain.data.table import Table, quoted
+from tftrain.data import table
+from tftrain.data.profile.remarks import counted
+from tftrain.data.profile.statistics import Statistics, sample, shown, statistics
+from tftrain.data.table import Table, quoted, tabular
+from tftrain.data.table.columns import Columns
 from tftrain.errors import DataError, Mark, Problem, did_you_mean, listed, one_line
 
 # Lower case, the likeliest first.

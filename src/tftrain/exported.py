@@ -11,9 +11,10 @@ from typing import Any
 
 from tftrain.backend import keras
 from tftrain.config import Config, outputs, squashing
-from tftrain.data import Preparation, siphash
-from tftrain.data.columns import Category, Columns, Date, Hashed, Number, Prepared, Text
+from tftrain.data import Preparation
 from tftrain.data.scaling import Scaling
+from tftrain.data.table import siphash
+from tftrain.data.table.columns import Category, Columns, Date, Hashed, Number, Prepared, Text
 from tftrain.data.target import TargetScaling
 
 _OTHER = "[not seen in training]"

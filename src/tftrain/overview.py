@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 
 from tftrain import terminal
 from tftrain.data.profile import Profile
-from tftrain.data.remarks import SECTIONS, counted
-from tftrain.data.statistics import Statistics, shown
+from tftrain.data.profile.remarks import SECTIONS, counted
+from tftrain.data.profile.statistics import Statistics, shown
 from tftrain.errors import one_line
 
 _MOST_COLUMNS = 60

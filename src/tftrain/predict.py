@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from tftrain import config, files, runs
 from tftrain.config import outputs, squashing
-from tftrain.data import Form, Fresh, Note, written
-from tftrain.data.written import Block, Cells
+from tftrain.data import Form, Fresh, Note
+from tftrain.data.table import written
+from tftrain.data.table.written import Block, Cells
 from tftrain.errors import DataError, Mark, Problem
 from tftrain.recorded import Recorded
 

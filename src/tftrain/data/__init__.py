@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tftrain.config import Arrays, Config, FixedScaling, Source, family, headers, kind_of
-from tftrain.data import arrays, cache, labels, learn, scaling, sources, table, target
+from tftrain.config import Arrays, Config, Source, family, kind_of
+from tftrain.data import arrays, cache, labels, learning, sources, table
 from tftrain.data.cache import table_bytes
 from tftrain.data.facts import facts
 from tftrain.data.fresh import Fresh, Note, examine
@@ -20,11 +18,9 @@ from tftrain.data.labels import Encoding, Labels
 from tftrain.data.preparation import Preparation
 from tftrain.data.preparation import from_arrays as preparation_of
 from tftrain.data.raw import Raw
-from tftrain.data.scaling import Scaling
 from tftrain.data.split import split, split_groups, split_in_order
 from tftrain.data.splits import Form, Part, Splits, gather
-from tftrain.data.tabular import MisnamedError
-from tftrain.data.target import TargetScaling
+from tftrain.data.table.refusals import guarded
 from tftrain.errors import DataError, Mark, Problem, listed
 
 __all__ = [
@@ -67,18 +63,19 @@ def load(config: Config, source: Source, look: Look | None = None) -> Splits:
     wanted = cache.key(config)
     if look is None and (kept := cache.find(wanted)) is not None:
         return kept
-    with cache.Room() as room:
+    with cache.Room(wanted) as room:
         splits = _load(config, source, room, look)
-        return room.keep(splits, wanted, str(config.data.source))
+        return room.keep(splits, str(config.data.source))
 
 
 def _load(config: Config, source: Source, room: cache.Room, look: Look | None) -> Splits:
-    raws = _read(config, source)
+    raws = sources.every(config, source)
     try:
-        splits = _joined(config, source, dict(raws), room)
-        if look is not None:
-            look(raws, splits)
-        return splits
+        with guarded(str(config.data.source)):
+            splits = _joined(config, source, dict(raws), room)
+            if look is not None:
+                look(raws, splits)
+            return splits
     finally:
         for raw in raws.values():
             if raw.table is not None:
@@ -88,14 +85,14 @@ def _load(config: Config, source: Source, room: cache.Room, look: Look | None) -
 def _joined(config: Config, source: Source, raws: dict[str, Raw], room: cache.Room) -> Splits:
     """The rows of all files, split and prepared."""
     raw = raws.pop("source")
-    labelled = labels.learn(_labels(raw, config), raw.names, config, source)
+    labelled = labels.learn(sources.labels_of(raw, config), raw.names, config, source)
     rows = _split_rows(config, raw, labelled, source, raws)
-    preparation = _learn(config, raw, labelled, rows["train"], source)
-    raw = _prepared(raw, preparation, room)
-    labelled = _scaled(labelled, preparation)
+    preparation = learning.learn(config, raw, labelled, rows["train"], source)
+    raw = learning.prepared(raw, preparation, room)
+    labelled = learning.scaled(labelled, preparation)
     parts = {name: _part(raw, labelled, chosen, preparation) for name, chosen in rows.items()}
     for name, other in raws.items():
-        with _named_in(source, ("data", "split", name)):
+        with sources.named_in(source, ("data", "split", name)):
             parts[name] = _other_part(config, other, labelled.encoding, preparation, room)
             _same_shape(parts["train"], parts[name], other)
     weights = labels.class_weights(_of(labelled, rows["train"]), config, source)
@@ -199,9 +196,9 @@ def _other_part(
     config: Config, raw: Raw, encoding: Encoding, preparation: Preparation, room: cache.Room
 ) -> Part:
     mark = Mark(raw.source)
-    written = _labels(raw, config)
+    written = sources.labels_of(raw, config)
     flat = written.reshape(-1) if written.shape[1:] == (1,) else written
-    raw = _prepared(raw, preparation, room)
+    raw = learning.prepared(raw, preparation, room)
     if encoding.classes is None or flat.ndim > 1:
         if flat.dtype.kind in "US" or raw.names is not None:
             message = f"y: expected numbers, as the training rows have, got {flat.dtype}"
@@ -210,7 +207,7 @@ def _other_part(
             raise DataError(Problem(mark, "D006", f"y: {fault}"))
         everything = np.arange(len(flat))
         numbers = labels.Labels(flat.astype(np.float32), everything, everything, encoding)
-        return _part(raw, _scaled(numbers, preparation), everything, preparation)
+        return _part(raw, learning.scaled(numbers, preparation), everything, preparation)
     texts = labels.as_texts(flat, raw.names)
     labelled = labels.apply(texts, encoding)
     if config.data.classes is None and len(labelled.rows) < len(flat):
@@ -221,56 +218,6 @@ def _other_part(
     if not len(labelled.rows):
         raise DataError(Problem(mark, "D007", f"no row is of {listed(encoding.classes)}"))
     return _part(raw, labelled, np.arange(len(labelled.rows)), preparation)
-
-
-def _read(config: Config, source: Source) -> dict[str, Raw]:
-    """The rows of every file that the config names, by its key."""
-    raws: dict[str, Raw] = {}
-    problems: list[Problem] = []
-    for name, file in sources.files(config.data).items():
-        path = ("data", "source") if name == "source" else ("data", "split", name)
-        try:
-            with _named_in(source, path):
-                raws[name] = _opened(config, file, source, raws.get("source"))
-                _labels(raws[name], config)
-        except DataError as error:
-            problems += error.problems
-    if problems:
-        raise DataError(problems)
-    return raws
-
-
-def _opened(config: Config, file: str | Arrays, source: Source, before: Raw | None) -> Raw:
-    if before is None:
-        return sources.first(file, config.data, source)
-    types = before.table.types if before.table else None
-    return sources.other(file, config.data, types=types, pixels=before.pixels)
-
-
-@contextlib.contextmanager
-def _named_in(source: Source, path: tuple[str, ...]) -> Iterator[None]:
-    """Faults of a file, told at the place of the config that names the file."""
-    try:
-        yield
-    except MisnamedError:
-        raise
-    except DataError as error:
-        raise DataError(_placed(problem, source, path) for problem in error.problems) from None
-
-
-def _placed(problem: Problem, source: Source, path: tuple[str, ...]) -> Problem:
-    if problem.mark.source == table.QUERY:
-        return source.problem(("data", "query"), problem.code, problem.message)
-    return source.problem(path, problem.code, f"{problem.mark}: {problem.message}")
-
-
-def _labels(raw: Raw, config: Config) -> NDArray[Any]:
-    if raw.labels is None:
-        message = headers.no_labels(raw.source, config.data)
-        if raw.table is not None:
-            message = f"no labels: expected a column called `{config.data.target}`"
-        raise DataError(Problem(Mark(raw.source), "D003", message))
-    return raw.labels
 
 
 def _split_rows(
@@ -295,15 +242,18 @@ def _split_rows(
     problems = [
         source.problem(("data", "split", name), "D007", message)
         for name, chosen in rows.items()
-        if (message := _lacking(labelled, chosen, name))
+        if (message := _lacking(raw, labelled, chosen, name))
     ]
     if problems:
         raise DataError(problems)
     return rows
 
 
-def _lacking(labelled: Labels, chosen: NDArray[np.int64], name: str) -> str | None:
+def _lacking(raw: Raw, labelled: Labels, chosen: NDArray[np.int64], name: str) -> str | None:
     """What a part has none of."""
+    if not len(chosen) and raw.together is not None:
+        bunches = len(np.unique(raw.together[labelled.rows]))
+        return f"no rows for the {name} split: the source has {bunches} groups that stay together"
     if not len(chosen):
         return f"no rows for the {name} split: the source has {len(labelled.rows)}"
     every = np.bincount(labelled.groups)
@@ -314,68 +264,6 @@ def _lacking(labelled: Labels, chosen: NDArray[np.int64], name: str) -> str | No
     classes = labelled.encoding.classes or ("",)
     rows = int(every[missing[0]])
     return f"no row of class `{classes[missing[0]]}` for the {name} split: the source has {rows}"
-
-
-def _learn(
-    config: Config, raw: Raw, labelled: Labels, train: NDArray[np.int64], source: Source
-) -> Preparation:
-    """What the training rows teach of how to prepare any rows."""
-    aim = _target(config, labelled, train, source)
-    rows = labelled.rows[train]
-    if raw.table is not None:
-        return Preparation(columns=learn.learn(raw.table, rows, config.data, source), target=aim)
-    return Preparation(_scaling(config, raw, rows), target=aim, pixels=raw.pixels)
-
-
-def _target(
-    config: Config, labelled: Labels, train: NDArray[np.int64], source: Source
-) -> TargetScaling | None:
-    kind = config.data.target_scaling
-    if kind is None:
-        return None
-    path = ("data", "target_scaling")
-    if labelled.encoding.classes is not None:
-        raise DataError(source.problem(path, "D006", "the labels are classes, not numbers"))
-    try:
-        return target.learn(kind, labelled.values[train])
-    except ValueError as error:
-        raise DataError(source.problem(path, "D006", str(error))) from None
-
-
-def _scaled(labelled: Labels, preparation: Preparation) -> Labels:
-    if preparation.target is None:
-        return labelled
-    return replace(labelled, values=preparation.target.apply(labelled.values))
-
-
-def _prepared(raw: Raw, preparation: Preparation, room: cache.Room) -> Raw:
-    """The rows with a table's columns made into numbers."""
-    if raw.table is None or preparation.columns is None:
-        return raw
-    columns = preparation.columns
-    table.require_columns(raw.table, columns.names())
-    matrix = room.matrix(raw.table.rows, columns.width, columns.blocks(raw.table))
-    return replace(raw, inputs=matrix)
-
-
-def _scaling(config: Config, raw: Raw, rows: NDArray[np.int64]) -> Scaling:
-    asked = config.data.scaling
-    if asked is None and raw.pixels is not None:
-        return scaling.fixed(1 / 255, 0)
-    if asked is None and config.data.series is not None:
-        asked = "standardize"
-    if asked is None or asked == "none":
-        return Scaling()
-    if isinstance(asked, FixedScaling):
-        return scaling.fixed(asked.rescale.scale, asked.rescale.offset)
-    return scaling.learn(asked, _row_blocks(raw, rows))
-
-
-def _row_blocks(raw: Raw, rows: NDArray[np.int64]) -> Iterator[NDArray[Any]]:
-    """Rows in blocks; all values of a series count as one column."""
-    for block in arrays.blocks(raw.inputs, rows):
-        taken = gather(raw.inputs, block)
-        yield taken.reshape(-1) if raw.place is not None and raw.table is None else taken
 
 
 def _part(raw: Raw, labelled: Labels, chosen: NDArray[np.int64], preparation: Preparation) -> Part:

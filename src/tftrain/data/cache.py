@@ -126,8 +126,14 @@ def find(wanted: Key | None) -> Splits | None:
 
 @dataclass
 class Room:
-    """Where the matrices of a job are put; what isn't kept is removed when the room is left."""
+    """Where the matrices of a job are put; what isn't kept is removed when the room is left.
 
+    Args:
+        wanted: the key of the job's rows, None where they are not to be kept.
+    """
+
+    wanted: Key | None = None
+    _content: Future[str | None] | None = None
     _folder: Path | None = None
     _count: int = 0
     _notes: list[Problem] = field(default_factory=list)
@@ -167,7 +173,7 @@ class Room:
         except OSError as error:
             raise StorageError(files.cannot("written", folder, error)) from None
 
-    def keep(self, splits: Splits, wanted: Key | None, source: str) -> Splits:
+    def keep(self, splits: Splits, source: str) -> Splits:
         """Makes an entry of rows some of which are on the disk.
 
         Returns:
@@ -176,9 +182,9 @@ class Room:
         Raises:
             StorageError: when the disk is full.
         """
-        if self._folder is not None and wanted is not None and not self._notes:
+        if self._folder is not None and self.wanted is not None and not self._notes:
             try:
-                self._finish(self._folder, splits, wanted, source)
+                self._finish(self._folder, splits, self.wanted, source)
             except OSError as error:
                 problem = files.cannot("written", store.folder(), error)
                 if error.errno in _FULL:
@@ -187,10 +193,8 @@ class Room:
         return replace(splits, notes=(*splits.notes, *self._notes)) if self._notes else splits
 
     def _finish(self, folder: Path, splits: Splits, wanted: Key, source: str) -> None:
-        with ThreadPoolExecutor(1) as thread:
-            coming: Future[str | None] = thread.submit(wanted.content)
-            _write(folder, splits, source)
-            content = coming.result()
+        _write(folder, splits, source)
+        content = self._content.result() if self._content else None
         if content is not None:
             store.finish(folder, f"{wanted.settings}-{content}")
             self._folder = None
@@ -205,6 +209,10 @@ class Room:
                     raise StorageError(problem) from None
                 self._notes.append(_not_kept(problem))
                 self._folder = Path(tempfile.mkdtemp(prefix="tftrain-"))
+            if self.wanted is not None and not self._notes:
+                thread = ThreadPoolExecutor(1)
+                self._content = thread.submit(self.wanted.content)  # while the matrix is made
+                thread.shutdown(wait=False)
         return self._folder
 
     def _mapped(
@@ -365,5 +373,5 @@ def _piece(path: Path, start: int) -> bytes:
 
 def _reader() -> str:
     """Tells one way of preparing from another: what other code has made is of no use."""
-    code = b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))
+    code = b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.rglob("*.py")))
     return hashlib.sha256(code).hexdigest()[:16]

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tftrain.config import Config, family, lint
-from tftrain.data.columns import Number
 from tftrain.data.splits import Part, Splits
+from tftrain.data.table.columns import Number
 
 _LOOKED_AT = 10_000  # rows: enough to see how large inputs are
 

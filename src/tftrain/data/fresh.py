@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from tftrain import config
 from tftrain.config import Data
 from tftrain.data import table
-from tftrain.data.columns import Category, Columns, Number
 from tftrain.data.preparation import Preparation
 from tftrain.data.raw import Raw
 from tftrain.data.splits import Part
 from tftrain.data.table import Table, quoted
+from tftrain.data.table.columns import Category, Columns, Number
 from tftrain.errors import one_line
 
 _EXACT = 2**53  # whole numbers up to here are exact as 64-bit floats
@@ -126,13 +126,13 @@ def examine(raw: Raw, preparation: Preparation, data: Data, keep: Sequence[str])
     columns = preparation.columns
     if raw.table is None or columns is None:
         return Fresh(raw, preparation, {}, ())
-    _require_booleans(raw.table, columns)
+    columns.check(raw.table)
     return Fresh(raw, preparation, _kinds(raw.table, keep), _notes(raw.table, columns, data))
 
 
 def _kinds(rows: Table, keep: Sequence[str]) -> dict[str, str]:
     """Whole numbers become that again where nothing is lost by it: an id of 7 is no 7.0."""
-    found = table.columns(rows.connection)
+    found = table.described(rows.connection)
     kinds = {name: found[name] for name in dict.fromkeys(keep)}
     checks = {}
     for name, kind in kinds.items():
@@ -151,19 +151,6 @@ def _kinds(rows: Table, keep: Sequence[str]) -> dict[str, str]:
     )
     whole = dict(zip(checks, rows.ask(asked)[0], strict=True))
     return {name: "BIGINT" if whole.get(name) else kind for name, kind in kinds.items()}
-
-
-def _require_booleans(rows: Table, columns: Columns) -> None:
-    for one in columns.columns:
-        if isinstance(one, Number) and one.boolean and rows.types[one.name] == "VARCHAR":
-            column = quoted(one.name)
-            wrong = rows.ask(
-                f"rowid, {column}", f"WHERE lower({column}) NOT IN ('true', 'false') LIMIT 1"
-            )
-            if wrong:
-                row, value = wrong[0]
-                message = f"column `{one.name}`: expected true or false, got `{value[:40]}`"
-                raise rows.fail("D004", message, row)
 
 
 def _notes(rows: Table, columns: Columns, data: Data) -> tuple[Note, ...]:

@@ -69,6 +69,9 @@ def learn(
     if flat.ndim > 1:
         return _table(flat, config.data, loss, source)
     if not _are_classes(flat, names, config.data, loss):
+        if len(flat) > 1 and (flat == flat[0]).all():
+            message = f"every label is {flat[0]:g}: there is nothing to learn"
+            raise DataError(source.problem(("training", "loss"), "D006", message))
         return _numbers(flat)
     named = config.data.classes is not None or config.data.positive is not None
     if not named and names is None and flat.dtype.kind in "iuf":

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tftrain.data import columns, scaling, target
-from tftrain.data.columns import Columns
+from tftrain.data import scaling, target
 from tftrain.data.scaling import Scaling
+from tftrain.data.table import columns
+from tftrain.data.table.columns import Columns
 from tftrain.data.target import TargetScaling
 
 

@@ -2,20 +2,84 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from tftrain.config import Arrays, Data, Source, kind_of
-from tftrain.data import arrays, series, table, tabular
+from numpy.typing import NDArray
+
+from tftrain.config import Arrays, Config, Data, Source, headers, kind_of
+from tftrain.data import arrays, table
 from tftrain.data.raw import Raw
-from tftrain.data.table import Table, Type, Wanted, quoted
+from tftrain.data.table import Table, Type, Wanted, quoted, series, tabular
+from tftrain.data.table.tabular import MisnamedError
+from tftrain.errors import DataError, Mark, Problem
 
 if TYPE_CHECKING:
     from tftrain.data.images import Form
 
 Pixels = tuple[int, int, int]
+
+
+def every(config: Config, source: Source) -> dict[str, Raw]:
+    """The rows of every file that the config names, by its key.
+
+    Raises:
+        DataError: with what is wrong with any of them, at its place in the config.
+    """
+    raws: dict[str, Raw] = {}
+    problems: list[Problem] = []
+    for name, file in files(config.data).items():
+        path = ("data", "source") if name == "source" else ("data", "split", name)
+        try:
+            with named_in(source, path):
+                raws[name] = _opened(config, file, source, raws.get("source"))
+                labels_of(raws[name], config)
+        except DataError as error:
+            problems += error.problems
+    if problems:
+        raise DataError(problems)
+    return raws
+
+
+def _opened(config: Config, file: str | Arrays, source: Source, before: Raw | None) -> Raw:
+    if before is None:
+        return first(file, config.data, source)
+    types = before.table.types if before.table else None
+    return other(file, config.data, types=types, pixels=before.pixels)
+
+
+@contextlib.contextmanager
+def named_in(source: Source, path: tuple[str, ...]) -> Iterator[None]:
+    """Faults of a file, told at the place of the config that names the file."""
+    try:
+        yield
+    except MisnamedError:
+        raise
+    except DataError as error:
+        raise DataError(_placed(problem, source, path) for problem in error.problems) from None
+
+
+def _placed(problem: Problem, source: Source, path: tuple[str, ...]) -> Problem:
+    if problem.mark.source == table.QUERY:
+        return source.problem(("data", "query"), problem.code, problem.message)
+    return source.problem(path, problem.code, f"{problem.mark}: {problem.message}")
+
+
+def labels_of(raw: Raw, config: Config) -> NDArray[Any]:
+    """The labels of a source that must have some.
+
+    Raises:
+        DataError: when it hasn't.
+    """
+    if raw.labels is None:
+        message = headers.no_labels(raw.source, config.data)
+        if raw.table is not None:
+            message = f"no labels: expected a column called `{config.data.target}`"
+        raise DataError(Problem(Mark(raw.source), "D003", message))
+    return raw.labels
 
 
 def files(data: Data) -> dict[str, str | Arrays]:

@@ -56,7 +56,7 @@ def _goes_with_any(name: str, value: Any, known: Argument) -> bool:
     """Whether it is of its type, and an object goes with weights and rows of any shape."""
     role, _, end = name.rpartition("_")
     if not isinstance(value, Resolved) or end not in _OBJECTS:
-        return not (isinstance(value, list) and known.types == ("bool",))
+        return known.types != ("bool",) or type(value) is bool or value == known.default
     definition = value.entry.definition
     odd = definition in ("STFT", "Identity", "OrthogonalRegularizer")
     odd = odd or (definition == "Orthogonal" and role not in _MATRICES)

@@ -58,6 +58,13 @@ def activation(layer: Resolved, shape: Shape) -> Output:
     return shape, 0
 
 
+def penalty(layer: Resolved, shape: Shape) -> Output:
+    """Rows as they come in, of which the loss takes note."""
+    for argument in ("l1", "l2"):
+        between(layer, argument, 0, math.inf, "a number, at least 0")
+    return shape, 0
+
+
 def softmax(layer: Resolved, shape: Shape) -> Output:
     """A layer along axes that must be there."""
     axes(layer, shape)

@@ -30,8 +30,9 @@ def _family(name: str, rule: Callable[..., Output], most: int = 3) -> dict[str, 
 
 
 _ALONE: Mapping[_Plain, tuple[str, ...]] = {
-    layers.same: ("Activation", "ActivityRegularization", "ELU", "Identity"),
+    layers.same: ("Activation", "ELU", "Identity"),
     layers.masking: ("Masking",),
+    layers.penalty: ("ActivityRegularization",),
     layers.activation: ("LeakyReLU", "ReLU"),
     layers.softmax: ("Softmax", "UnitNormalization"),
     layers.prelu: ("PReLU",),

@@ -104,7 +104,7 @@ def adaptive_pooling(layer: Resolved, shape: Shape, directions: int) -> Output:
         _, channels = split(layer, shape, directions)
     except WrongAxes:
         raise Unknown from None  # Keras doesn't look
-    return joined(layer, size, channels), 0
+    return _computed(layer, size, channels), 0
 
 
 def cropping(layer: Resolved, shape: Shape, directions: int) -> Output:
@@ -157,8 +157,8 @@ def steps(layer: Resolved, shape: Shape, output: Shape) -> Shape:
 
 
 def _computed(layer: Resolved, space: Shape, channels: Size) -> Shape:
-    """What a kernel gives; with the channels first, whether it can depends on the device."""
-    if channels_first(layer):
+    """What a kernel gives; channels first, or half the bits, are not for every device."""
+    if channels_first(layer) or "16" in str(layer.get("dtype")):
         raise Unknown
     return (*space, channels)
 

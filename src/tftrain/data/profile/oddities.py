@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tftrain.config import Category, Data, Place
-from tftrain.data.remarks import Remark, counted, note, ok
-from tftrain.data.statistics import Sample, Statistics, named, shown
+from tftrain.data.profile.remarks import Remark, counted, note, ok
+from tftrain.data.profile.statistics import Sample, Statistics, named, shown
 from tftrain.data.table import Table, quoted
 
 _EMPTY = 0.95

@@ -10,9 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tftrain.config import Data
-from tftrain.data import kinds
-from tftrain.data.columns import Columns, days
-from tftrain.data.table import NAME, Table, Type, quoted
+from tftrain.data.table import NAME, Table, Type, kinds, quoted
+from tftrain.data.table.columns import Columns, days
 from tftrain.errors import listed
 
 SAMPLE = 100_000  # rows: enough for what a column says of the target

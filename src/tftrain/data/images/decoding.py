@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, UnidentifiedImageError
 
-from tftrain.data.resizing import resize
+from tftrain.data.images.resizing import resize
 from tftrain.errors import Mark, Problem, first_line
 
 MAX_BYTES = 256 * 1024 * 1024

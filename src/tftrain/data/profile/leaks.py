@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tftrain.config import Place
-from tftrain.data.remarks import Remark, note, ok
-from tftrain.data.statistics import Sample
+from tftrain.data.profile.remarks import Remark, note, ok
+from tftrain.data.profile.statistics import Sample
 from tftrain.data.table import Table, quoted
 
 _AUC = 0.99

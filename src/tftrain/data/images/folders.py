@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tftrain import files
-from tftrain.data.decoding import FAULTS, cut, problem_of
+from tftrain.data.images.decoding import FAULTS, cut, problem_of
 from tftrain.errors import DataError, Mark, Problem, listed
 
 SUFFIXES = frozenset(

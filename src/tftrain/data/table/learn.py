@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,13 +12,14 @@ from numpy.typing import NDArray
 
 from tftrain import config
 from tftrain.config import Data, Source
-from tftrain.data import kinds, table, text
-from tftrain.data.columns import Category, Columns, Date, Hashed, Number, Prepared, Text, days
-from tftrain.data.kinds import TRAINING, Kinds
-from tftrain.data.table import Table, quoted
+from tftrain.data import table
+from tftrain.data.table import Table, kinds, quoted, vectorizer
+from tftrain.data.table.columns import Category, Columns, Date, Hashed, Number, Prepared, Text, days
+from tftrain.data.table.kinds import TRAINING, Kinds
 from tftrain.errors import DataError, listed
 
 _TEXTS = 10_000  # read at a time
+_PASS = 100  # columns in one query: many more take duckdb very long
 _MOMENTS = "count({x}), avg({x}), var_pop({x}), min({x}), max({x})"
 
 
@@ -33,15 +36,17 @@ def learn(rows: Table, chosen: NDArray[np.int64], data: Data, source: Source) ->
         DataError: when a column can't be what the config says, or none is left.
     """
     table.mask(rows, chosen)
-    found = kinds.kinds(rows, data)
-    numbers = [name for name, one in found.items() if one.kind in ("number", "boolean")]
-    moments = _moments(rows, {name: _number_of(rows, name) for name in numbers})
+    found, moments = _counted(rows, data)
     learnt: list[Prepared] = []
+    unused = kinds.dropped(found)
     for name, one in found.items():
         if one.kind in ("number", "boolean"):
             learnt.append(_number(rows, name, one, moments[name]))
         elif one.kind == "category":
             learnt.append(_category(rows, name, one.column.category or config.Category()))
+            if isinstance(learnt[-1], Category) and not learnt[-1].vocabulary:
+                learnt.pop()
+                unused[name] = "constant: every name is too rare for a column of its own"
         elif one.kind == "date":
             _require_type(rows, name, ("DATE", "TIMESTAMP"), source)
             learnt.append(_date(rows, name))
@@ -49,28 +54,59 @@ def learn(rows: Table, chosen: NDArray[np.int64], data: Data, source: Source) ->
             learnt.append(_text(rows, name, one.column.text or config.Text(), source))
     if not learnt:
         message = "no column is left to learn from: " + "; ".join(
-            f"{name} ({why})" for name, why in kinds.dropped(found).items()
+            f"{name} ({why})" for name, why in unused.items()
         )
         raise DataError(source.problem(("data", "source"), "D011", message))
     _check_alone(learnt, source)
     types = {one.name: rows.types[one.name] for one in learnt}
-    return Columns(tuple(learnt), kinds.dropped(found), types)
+    made = Columns(tuple(learnt), unused, types)
+    try:
+        made.check(rows)
+    except DataError as error:
+        raise DataError(
+            source.problem(("data", "source"), one.code, f"{one.mark}: {one.message}")
+            for one in error.problems
+        ) from None
+    return made
+
+
+def _counted(rows: Table, data: Data) -> tuple[dict[str, Kinds], dict[str, tuple[Any, ...]]]:
+    """Kinds, and moments of numbers, at the same time: each is a pass that takes one thread."""
+    numbers = [name for name, kind in rows.types.items() if kind == "DOUBLE"]
+    beside = replace(rows, connection=rows.connection.cursor())
+    with ThreadPoolExecutor(1) as thread:
+        wanted = {name: _number_of(rows, name) for name in numbers}
+        coming = thread.submit(_moments, beside, wanted)
+        found = kinds.kinds(rows, data)
+        moments = coming.result()
+    late = [name for name, one in found.items() if one.kind in ("number", "boolean")]
+    others = {name: _number_of(rows, name) for name in late if name not in moments}
+    return found, moments | _moments(rows, others)
 
 
 def _require_type(rows: Table, name: str, types: Sequence[str], source: Source) -> None:
     if rows.types[name] not in types:
         message = f"column `{name}` holds {rows.types[name].lower()}: these are no dates"
+        if rows.types[name] == "VARCHAR":
+            ((example,),) = rows.ask(quoted(name), f"WHERE {quoted(name)} IS NOT NULL LIMIT 1")
+            message = (
+                f"column `{name}` holds texts such as `{example[:40]}`: expected dates such as "
+                "2021-12-31; strptime in data.query makes dates of others"
+            )
         raise DataError(source.problem(("data", "columns", name), "D011", message))
 
 
 def _moments(rows: Table, columns: Mapping[str, str]) -> dict[str, tuple[Any, ...]]:
-    """Count, mean, variance, smallest and largest of each, all in one pass."""
-    if not columns:
-        return {}
-    asked = ", ".join(_MOMENTS.format(x=column) for column in columns.values())
-    flat = rows.connection.execute(f"SELECT count(*), {asked} {TRAINING}").fetchone() or ()
-    groups = [flat[start : start + 5] for start in range(1, len(flat), 5)]
-    return {name: (flat[0], *group) for name, group in zip(columns, groups, strict=True)}
+    """Rows, count, mean, variance, smallest and largest of each, of many in a pass."""
+    names = list(columns)
+    found: dict[str, tuple[Any, ...]] = {}
+    for start in range(0, len(names), _PASS):
+        some = names[start : start + _PASS]
+        asked = ", ".join(_MOMENTS.format(x=columns[name]) for name in some)
+        flat = rows.connection.execute(f"SELECT count(*), {asked} {TRAINING}").fetchone() or ()
+        for place, name in enumerate(some):
+            found[name] = (flat[0], *flat[1 + 5 * place : 6 + 5 * place])
+    return found
 
 
 def _number_of(rows: Table, name: str) -> str:
@@ -105,11 +141,14 @@ def _fill(rows: Table, name: str, impute: str | float, mean: float, *, missing: 
         return impute
     if impute == "mean" or not missing:
         return mean
-    function = {"median": "median", "most_frequent": "mode"}[impute]
     column = _number_of(rows, name)
-    (value,) = rows.connection.execute(f"SELECT {function}({column}) {TRAINING}").fetchone() or (
-        mean,
-    )
+    asked = f"SELECT median({column}) {TRAINING}"
+    if impute == "most_frequent":  # of equally frequent ones the smallest, as scikit-learn has it
+        asked = (
+            f"SELECT {column} AS x {TRAINING} AND {column} IS NOT NULL "
+            "GROUP BY 1 ORDER BY count(*) DESC, x LIMIT 1"
+        )
+    (value,) = rows.connection.execute(asked).fetchone() or (mean,)
     return float(value)
 
 
@@ -144,7 +183,7 @@ def _text(rows: Table, name: str, asked: config.Text, source: Source) -> Text:
     rows.connection.execute(f"SELECT {given} {TRAINING}")
     blocks = iter(lambda: rows.connection.fetchmany(_TEXTS), [])
     try:
-        vectorizer = text.learn(
+        learnt = vectorizer.learn(
             ([value for (value,) in block] for block in blocks),
             mode="tokens" if asked.output_mode == "int" else asked.output_mode,
             max_tokens=asked.max_tokens,
@@ -154,7 +193,7 @@ def _text(rows: Table, name: str, asked: config.Text, source: Source) -> Text:
     except ValueError as error:
         message = f"column `{name}`: {error}"
         raise DataError(source.problem(("data", "columns", name), "D011", message)) from None
-    return Text(name, vectorizer)
+    return Text(name, learnt)
 
 
 def _check_alone(learnt: Sequence[Prepared], source: Source) -> None:

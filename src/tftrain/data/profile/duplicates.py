@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from tftrain.config import Place
 from tftrain.data import arrays
-from tftrain.data.remarks import Remark, counted, note, ok
+from tftrain.data.profile.remarks import Remark, counted, note, ok
+from tftrain.data.profile.statistics import Sample, Statistics
 from tftrain.data.splits import Part, gather
-from tftrain.data.statistics import Sample, Statistics
 from tftrain.data.table import NAME, Table, Type, quoted
 
 _LARGEST = 1024**3  # bytes of arrays that are compared

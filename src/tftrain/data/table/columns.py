@@ -15,10 +15,9 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from tftrain.data import siphash
-from tftrain.data.table import Table, Type, quoted, text
-from tftrain.data.text import Vectorizer
-from tftrain.data.text import from_plain as vectorizer_of
+from tftrain.data.table import Table, Type, quoted, siphash, text
+from tftrain.data.table.vectorizer import Vectorizer
+from tftrain.data.table.vectorizer import from_plain as vectorizer_of
 from tftrain.errors import listed
 
 Floats = NDArray[np.float32]
@@ -289,8 +288,26 @@ class Columns:
         lines = [f"{kind} columns: {listed(names)}" for kind, names in by_kind.items()]
         return lines + [f"not used: {name} ({why})" for name, why in self.dropped.items()]
 
+    def check(self, table: Table) -> None:
+        """Sees that true and false are written so; whatever else would count as missing.
+
+        Raises:
+            DataError: with the first cell that is neither.
+        """
+        for one in self.columns:
+            if isinstance(one, Number) and one.boolean and table.types[one.name] == "VARCHAR":
+                column = quoted(one.name)
+                where = f"WHERE lower({column}) NOT IN ('true', 'false') LIMIT 1"
+                for row, value in table.ask(f"rowid, {column}", where):
+                    message = (
+                        f"column `{one.name}`: expected true or false, got `{value[:40]}`; for a "
+                        f"column of names set data.columns.{one.name} to category"
+                    )
+                    raise table.fail("D004", message, row)
+
     def blocks(self, table: Table) -> Iterator[Floats]:
         """A table's rows as float32 (rows, width), block by block, in their order."""
+        self.check(table)
         expressions: dict[str, str] = {}
         for column in self.columns:
             expressions |= column.expressions(table)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import secrets
 import tempfile
 from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -17,11 +18,11 @@ from numpy.typing import NDArray
 
 from tftrain import files
 from tftrain.config import SUFFIXES, Data
-from tftrain.data import cells, reading
-from tftrain.data.cells import Type
-from tftrain.data.reading import Reader
-from tftrain.data.refusals import reason, told
-from tftrain.data.sql import quoted, text
+from tftrain.data.table import cells, reading
+from tftrain.data.table.cells import Type
+from tftrain.data.table.reading import Reader
+from tftrain.data.table.refusals import reason, told
+from tftrain.data.table.sql import quoted, text
 from tftrain.errors import DataError, Mark, Problem, did_you_mean, listed
 
 if TYPE_CHECKING:
@@ -143,7 +144,7 @@ def read(
         connection = connect()
         try:
             reader = _create(connection, paths, data, asked, wanted, known=known)
-            return _table(connection, reader, asked, source, wanted)
+            return _table(connection, reader, data, asked, source, wanted=wanted)
         except BaseException:
             connection.close()
             raise
@@ -163,11 +164,11 @@ def _create(
 
     picked = wanted if data.query is None else None
     only = None if picked is None else [*picked.needed]
-    reader = reading.reader(connection, paths, data, asked, only=only, known=known)
+    reader = reading.reader(paths, data, asked, only=only, known=known)
     try:
         selected = "*"
         if picked is not None:
-            selected = _selected(columns(connection, reader.call), picked, paths[0])
+            selected = _selected(described(connection, reader.call), picked, paths[0])
         connection.execute(f"CREATE TABLE {NAME} AS SELECT {selected} FROM {reader.call}")
     except duckdb.Error as error:
         reading.explain(connection, reader, paths, error)
@@ -180,19 +181,21 @@ def _create(
 def _table(
     connection: Connection,
     reader: Reader,
+    data: Data,
     asked: Mapping[str, Type],
     source: str,
+    *,
     wanted: Wanted | None,
 ) -> Table:
     """The table that was read, with the types that it has in the end."""
-    there = columns(connection)
+    there = described(connection)
     if wanted is not None:
         _require(there, [*wanted.needed, *wanted.kept], source)
         there = {name: kind for name, kind in there.items() if name in wanted.needed}
     (rows,) = connection.execute(f"SELECT count(*) FROM {NAME}").fetchone() or (0,)
     if not rows:
         raise DataError(Problem(Mark(source), "D007", "no rows"))
-    found = cells.typed(connection, there, asked, source)
+    found = cells.typed(connection, there, asked, data, source)
     return Table(connection, found, rows, source, untyped=reader.untyped)
 
 
@@ -206,6 +209,7 @@ def connect(memory: str = _MEMORY) -> Connection:
             "memory_limit": memory,
             # a folder of its own, which duckdb makes when it needs it and removes in the end
             "temp_directory": f"{tempfile.gettempdir()}/tftrain-{secrets.token_hex(8)}",
+            "max_temp_directory_size": "32GB",  # a query without end must not fill the disk
             "autoinstall_known_extensions": "false",
             "autoload_known_extensions": "false",
         },
@@ -215,10 +219,10 @@ def connect(memory: str = _MEMORY) -> Connection:
     return connection
 
 
-def columns(connection: Connection, relation: str = NAME) -> dict[str, str]:
+def described(connection: Connection, relation: str = NAME) -> dict[str, str]:
     """The columns of a table, or of whatever can stand behind FROM, with duckdb's types."""
-    described = connection.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()
-    return {name: kind for name, kind, *_ in described}
+    found = connection.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()
+    return {name: kind for name, kind, *_ in found}
 
 
 def _selected(there: Mapping[str, str], wanted: Wanted, source: str) -> str:
@@ -238,10 +242,21 @@ def _select(connection: Connection, query: str) -> None:
         if [one.type for one in statements] != [duckdb.StatementType.SELECT]:
             raise DataError(Problem(Mark(QUERY), "D010", "expected one SELECT"))
         body = query.strip().removesuffix(";")
-        connection.execute(f"CREATE TABLE selected AS (\n{body}\n)")  # it may end in a comment
+        _run(connection, f"CREATE TABLE selected AS (\n{body}\n)")  # it may end in a comment
     except duckdb.Error as error:
         raise DataError(Problem(Mark(QUERY), "D010", reason(error))) from None
     connection.execute(f"DROP TABLE {NAME}; ALTER TABLE selected RENAME TO {NAME}")
+
+
+def _run(connection: Connection, statement: str) -> None:
+    """Runs what may take for ever: in a thread, for signals are heard in the main one alone."""
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(connection.execute, statement)
+        try:
+            running.result()
+        except BaseException:
+            connection.interrupt()
+            raise
 
 
 def require_columns(table: Table, names: Sequence[str]) -> None:

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from tftrain.data.decoding import BOMB, FAULTS, Form, Header, cut, header, pixels, problem_of
-from tftrain.data.folders import SUFFIXES, Pictures, folder, parts
+from tftrain.data.images.decoding import BOMB, FAULTS, Form, Header, cut, header, pixels, problem_of
+from tftrain.data.images.folders import SUFFIXES, Pictures, folder, parts
 from tftrain.errors import DataError, Mark, Problem
 
 __all__ = [

@@ -7,12 +7,13 @@ and makes no column of texts. The table is called `data`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from tftrain.data.reading import MOST_COLUMNS, is_code, too_many
-from tftrain.data.refusals import WORDS
-from tftrain.data.sql import quoted
+from tftrain.config import Data
+from tftrain.data.table.reading import MOST_COLUMNS, is_code, too_many
+from tftrain.data.table.refusals import WORDS
+from tftrain.data.table.sql import quoted
 from tftrain.errors import DataError, Mark, Problem
 
 if TYPE_CHECKING:
@@ -24,11 +25,16 @@ _NUMBERS = re.compile(r"U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|FLOAT|DOUBLE|DECIMAL.
 _HEAD = 2000  # rows by which a column of texts is taken for one of dates, for now
 _MOST = 0.9  # of the cells are numbers, or dates: then the others are faults
 _FEWEST = 3  # different numbers, before a text among them is a fault
+_PASS = 100  # columns in one query
 _DAY = len("2021-12-31")
 
 
 def typed(
-    connection: Connection, there: Mapping[str, str], asked: Mapping[str, Type], source: str
+    connection: Connection,
+    there: Mapping[str, str],
+    asked: Mapping[str, Type],
+    data: Data,
+    source: str,
 ) -> dict[str, Type]:
     """Brings columns to one of the five types.
 
@@ -36,6 +42,7 @@ def typed(
         connection: holds the table.
         there: the columns and their types in duckdb.
         asked: types that columns must have.
+        data: the config's section.
         source: what to call the table in messages.
 
     Raises:
@@ -43,7 +50,7 @@ def typed(
     """
     if len(there) > MOST_COLUMNS:
         raise DataError(Problem(Mark(source), "D004", too_many(len(there))))
-    cells = _Cells(connection, source)
+    cells = _Cells(connection, data, source)
     cells.check_names(there)
     found: dict[str, Type] = {}
     for name, written in there.items():
@@ -60,12 +67,24 @@ def typed(
 class _Cells:
     """Questions about a table's cells."""
 
-    def __init__(self, connection: Connection, source: str) -> None:
+    def __init__(self, connection: Connection, data: Data, source: str) -> None:
         self._connection = connection
+        self._data = data
         self._source = source
 
     def _ask(self, select: str, where: str = "") -> tuple[Any, ...]:
         return self._connection.execute(f"SELECT {select} FROM data {where}").fetchone() or ()
+
+    def _each(
+        self, names: Sequence[str], *asked: Callable[[str], str], rows: str = "data"
+    ) -> Iterator[tuple[Any, ...]]:
+        """Each name with aggregates of its column; too many at once take duckdb very long."""
+        for start in range(0, len(names), _PASS):
+            some = names[start : start + _PASS]
+            every = ", ".join(one(quoted(name)) for name in some for one in asked)
+            flat = self._connection.execute(f"SELECT {every} FROM {rows}").fetchone() or ()
+            for place, name in enumerate(some):
+                yield name, *flat[place * len(asked) : (place + 1) * len(asked)]
 
     def _fault(self, code: str, message: str, row: int | None = None) -> Problem:
         place = "" if row is None else f"row {row} (counted from 0): "
@@ -83,7 +102,7 @@ class _Cells:
     def type_of(self, name: str, written: str) -> Type:
         """The type that is nearest to one of duckdb's."""
         if _NUMBERS.fullmatch(written):
-            return "VARCHAR" if is_code(name) and written != "DOUBLE" else "DOUBLE"
+            return "VARCHAR" if is_code(name, self._data) and written != "DOUBLE" else "DOUBLE"
         if written.startswith("TIMESTAMP"):
             return "TIMESTAMP"
         for plain in ("BOOLEAN", "VARCHAR", "DATE"):
@@ -114,8 +133,7 @@ class _Cells:
 
     def check_texts(self, names: Sequence[str]) -> None:
         """No NUL, which ends texts in much that they pass through later."""
-        asked = ", ".join(f"bool_or(contains({quoted(name)}, chr(0)))" for name in names)
-        for name, bad in zip(names, self._ask(asked) if asked else (), strict=True):
+        for name, bad in self._each(names, "bool_or(contains({}, chr(0)))".format):
             if bad:
                 (row,) = self._ask("rowid", f"WHERE contains({quoted(name)}, chr(0)) LIMIT 1")
                 message = f"column `{name}` holds a NUL character: is the file damaged?"
@@ -129,32 +147,25 @@ class _Cells:
         found: dict[str, Type] = {}
         for name in self._perhaps_dates(names):
             column = quoted(name)
-            date = f"{_date(column)} IS NOT NULL"
+            date = _date(column)
             given, dates, days = self._ask(
-                f"count({column}), count_if({date}), bool_and(length({column}) <= {_DAY})"
+                f"count({column}), count({date}), bool_and(length({column}) <= {_DAY})"
             )
             if dates == given:
                 found[name] = "DATE" if days else "TIMESTAMP"
                 self.convert(name, "VARCHAR", found[name])
             elif dates >= _MOST * given:
-                where = f"WHERE {column} IS NOT NULL AND NOT ({date}) LIMIT 1"
+                where = f"WHERE {column} IS NOT NULL AND {date} IS NULL LIMIT 1"
                 row, value = self._ask(f"rowid, {column}", where)
                 message = _among("dates such as 2021-12-31", name, value, given - dates)
                 raise DataError(self._fault("D004", message, row))
         return found
 
     def _perhaps_dates(self, names: Sequence[str]) -> Iterator[str]:
-        asked = ", ".join(
-            f"count({column}), count_if({_date(column)} IS NOT NULL)"
-            for column in map(quoted, names)
-        )
-        if not asked:
-            return
-        head = self._connection.execute(
-            f"SELECT {asked} FROM (SELECT * FROM data LIMIT {_HEAD})"
-        ).fetchone()
-        counts = iter(head or ())
-        for name, given, dates in zip(names, counts, counts, strict=True):
+        head = f"(SELECT * FROM data LIMIT {_HEAD})"
+        for name, given, dates in self._each(
+            names, "count({})".format, lambda column: f"count({_date(column)})", rows=head
+        ):
             if given and dates >= _MOST * given:
                 yield name
 
@@ -166,19 +177,19 @@ class _Cells:
                 [name for name, kind in types.items() if kind in WORDS.keys() - {"DOUBLE"}]
             ),
         ]
-        for name, kind in types.items():
-            if kind == "VARCHAR" and name not in asked and not is_code(name):
-                problems += self._numbers_and_texts(name)
+        free = [name for name, kind in types.items() if kind == "VARCHAR" and name not in asked]
+        problems += self._numbers_and_texts(
+            [name for name in free if not is_code(name, self._data)]
+        )
         if problems:
             raise DataError(problems)
 
     def _not_finite(self, names: Sequence[str]) -> Iterator[Problem]:
-        checks = ", ".join(
-            f"bool_or(isnan({column})), bool_or(abs({column}) > {_LARGEST} AND NOT isnan({column}))"
-            for column in map(quoted, names)
-        )
-        found = iter(self._ask(checks) if checks else ())
-        for name, nan, large in zip(names, found, found, strict=True):
+        for name, nan, large in self._each(
+            names,
+            "bool_or(isnan({}))".format,
+            f"bool_or(abs({{0}}) > {_LARGEST} AND NOT isnan({{0}}))".format,
+        ):
             column = quoted(name)
             if nan:
                 self._connection.execute(f"UPDATE data SET {column} = NULL WHERE isnan({column})")
@@ -197,18 +208,20 @@ class _Cells:
                 message = f"column `{name}` is {found[1]}: expected a date of the years 1 to 9999"
                 yield self._fault("D005", message, found[0])
 
-    def _numbers_and_texts(self, name: str) -> Iterator[Problem]:
-        """A column of numbers with a few texts in it."""
-        column = quoted(name)
-        number = f"TRY_CAST({column} AS DOUBLE)"
-        given, numbers, distinct = self._ask(
-            f"count({column}), count({number}), approx_count_distinct({number})"
-        )
-        if numbers == given or numbers < _MOST * given or distinct < _FEWEST:
-            return
-        where = f"WHERE {column} IS NOT NULL AND {number} IS NULL LIMIT 1"
-        row, value = self._ask(f"rowid, {column}", where)
-        yield self._fault("D004", _among("numbers", name, value, given - numbers), row)
+    def _numbers_and_texts(self, names: Sequence[str]) -> Iterator[Problem]:
+        """Columns of numbers with a few texts in them."""
+        for name, given, numbers, distinct in self._each(
+            names,
+            "count({})".format,
+            "count(TRY_CAST({} AS DOUBLE))".format,
+            "approx_count_distinct(TRY_CAST({} AS DOUBLE))".format,
+        ):
+            if numbers == given or numbers < _MOST * given or distinct < _FEWEST:
+                continue
+            column = quoted(name)
+            where = f"WHERE {column} IS NOT NULL AND TRY_CAST({column} AS DOUBLE) IS NULL LIMIT 1"
+            row, value = self._ask(f"rowid, {column}", where)
+            yield self._fault("D004", _among("numbers", name, value, given - numbers), row)
 
 
 def _date(text: str) -> str:

@@ -23,29 +23,46 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NoReturn, cast
 
 from tftrain.config import Data
-from tftrain.data.refusals import not_decoded
-from tftrain.data.sql import quoted, text
+from tftrain.data.table.refusals import not_decoded
+from tftrain.data.table.sql import text
 from tftrain.errors import DataError, Mark, Problem, listed
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection as Connection
 
-MOST_COLUMNS = 10_000
+MOST_COLUMNS = 5_000
 _DELIMITERS = ",;\t|"
 _HEADER_BYTES = 1024 * 1024
 _BOMB_BYTES = 256 * 1024 * 1024  # that a file may unpack to, however small it is
 _BOMB_RATIO = 200  # tables get to a tenth of that
-_BOMB_CELLS = 2000  # of a Parquet file, in each of its bytes
 _LONGEST_LINE = 2_000_000  # bytes, duckdb's
-_HEAD = 10_000  # rows in which codes are looked for
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _FIRST_LINE = re.compile(r'(?:[^"\r\n]|"[^"]*")*')
+_ZERO_IN_FRONT = re.compile(r"(?<![^,;\t|\"\r\n])0[0-9]+(?![^,;\t|\"\r\n])")
+_DIGITS = re.compile(r"[0-9]+")
 _QUOTED = re.compile(r'"[^"]*"?')
 _CODE = re.compile(
     r"(.*[_. ])?(zip|zip_?code|post_?code|postal_?code|plz|phone|phone_?number|tel|telephone|fax)",
     re.IGNORECASE,
 )
 _QUOTING = "header = true, quote = '\"', escape = '\"', skip = 0, comment = ''"
+
+
+@dataclass(frozen=True)
+class Head:
+    """The beginning of a CSV file.
+
+    Args:
+        text: its first characters.
+        whole: whether that is all of it.
+        names: of its columns.
+        delimiter: what stands between cells.
+    """
+
+    text: str
+    whole: bool
+    names: Sequence[str]
+    delimiter: str
 
 
 @dataclass(frozen=True)
@@ -63,13 +80,16 @@ class Reader:
     strict: str | None = None
 
 
-def is_code(name: str) -> bool:
-    """Whether a column's name says that its digits count nothing: of a zip code, of a phone."""
-    return bool(_CODE.fullmatch(name))
+def is_code(name: str, data: Data) -> bool:
+    """Whether a column's name says that its digits count nothing: of a zip code, of a phone.
+
+    A column that labels, weighs or orders rows counts whatever its name.
+    """
+    counting = {data.target, data.sample_weight, data.time, data.series and data.series.column}
+    return name not in counting and bool(_CODE.fullmatch(name))
 
 
 def reader(
-    connection: Connection,
     paths: Sequence[str],
     data: Data,
     types: Mapping[str, str],
@@ -80,7 +100,6 @@ def reader(
     """How some files of one kind are read.
 
     Args:
-        connection: in which they will be.
         paths: the files.
         data: says how characters are written, and what a missing cell looks like.
         types: of columns that have one already.
@@ -95,19 +114,16 @@ def reader(
     name = Path(paths[0]).name.lower().removesuffix(".gz")
     many = f"[{', '.join(map(text, paths))}]"
     if name.endswith(".parquet"):
-        for path in paths:
-            _require_no_parquet_bomb(connection, path)
         return Reader(f"read_parquet({many})")
     if name.endswith((".jsonl", ".ndjson")):
         for path in paths:
             _require_objects(path)
         options = "format = 'newline_delimited', sample_size = -1, dateformat = '%Y-%m-%d'"
         return Reader(f"read_json({many}, {options})")
-    return _csv(connection, paths, data, types, only=only, known=known)
+    return _csv(paths, data, types, only=only, known=known)
 
 
 def _csv(
-    connection: Connection,
     paths: Sequence[str],
     data: Data,
     types: Mapping[str, str],
@@ -115,9 +131,10 @@ def _csv(
     only: Sequence[str] | None,
     known: bool,
 ) -> Reader:
-    names, delimiter = _header(paths[0], data)
+    head = _head(paths[0], data)
+    names = head.names
     for path in paths[1:]:
-        others, _ = _header(path, data)
+        others = _head(path, data).names
         if others != names:
             message = (
                 f"expected the columns of {Path(paths[0]).name}, {listed(names)}; "
@@ -125,7 +142,7 @@ def _csv(
             )
             raise _fault(path, message, 1)
     nulls = ", ".join(map(text, ["", *data.missing]))
-    start = f"read_csv([{', '.join(map(text, paths))}], {_QUOTING}, delim = {text(delimiter)}"
+    start = f"read_csv([{', '.join(map(text, paths))}], {_QUOTING}, delim = {text(head.delimiter)}"
     start += f", encoding = '{data.encoding}', nullstr = [{nulls}]"
     plain = ", ".join(f"{text(name)}: 'VARCHAR'" for name in names)
     strict = f"{start}, auto_detect = false, columns = {{{plain}}})"
@@ -137,7 +154,7 @@ def _csv(
     if only is not None:  # the cells of all others are left unread
         asked |= dict.fromkeys({*names} - {*types} - {*only}, "VARCHAR")
     if not known:
-        asked |= dict.fromkeys(set(_codes(connection, strict, names)) - {*types}, "VARCHAR")
+        asked |= dict.fromkeys(_codes(head, data) - {*types}, "VARCHAR")
     given = ", ".join(f"{text(name)}: '{kind}'" for name, kind in asked.items())
     named = ", ".join(map(text, names))
     call = (
@@ -147,21 +164,18 @@ def _csv(
     return Reader(call, untyped=True, strict=strict)
 
 
-def _codes(connection: Connection, strict: str, names: Sequence[str]) -> list[str]:
+def _codes(head: Head, data: Data) -> set[str]:
     """Columns of digits that a number would take the zeros in front from, and of such names."""
-    import duckdb
-
-    codes = [name for name in names if is_code(name)]
-    columns = map(quoted, names)
-    asked = ", ".join(
-        f"bool_or({column} SIMILAR TO '0[0-9]+') AND "
-        f"bool_and({column} IS NULL OR {column} SIMILAR TO '[0-9]+')"
-        for column in columns
-    )
-    head = f"(SELECT * FROM {strict} LIMIT {_HEAD})"
-    with suppress(duckdb.Error):  # which is told when all rows are read
-        found = connection.execute(f"SELECT {asked} FROM {head}").fetchone() or ()
-        codes += [name for name, code in zip(names, found, strict=True) if code]
+    codes = {name for name in head.names if is_code(name, data)}
+    if not _ZERO_IN_FRONT.search(head.text):
+        return codes
+    rows = list(csv.reader(io.StringIO(head.text, newline=""), delimiter=head.delimiter))[1:]
+    whole = [row for row in rows[: None if head.whole else -1] if len(row) == len(head.names)]
+    for place, name in enumerate(head.names):
+        cells = {row[place] for row in whole} - {""}
+        zero = any(_ZERO_IN_FRONT.fullmatch(cell) for cell in cells)
+        if zero and all(_DIGITS.fullmatch(cell) for cell in cells):
+            codes.add(name)
     return codes
 
 
@@ -205,14 +219,6 @@ def _require_gzip(path: str) -> None:
         raise _fault(path, "can't be read: damaged, it can't be unpacked") from None
 
 
-def _require_no_parquet_bomb(connection: Connection, path: str) -> None:
-    asked = "SELECT num_rows, (SELECT count(*) FROM parquet_schema($1)) FROM parquet_file_metadata"
-    (rows, columns) = connection.execute(f"{asked}($1)", [path]).fetchone() or (0, 0)
-    if rows * columns > max(_BOMB_BYTES, _BOMB_CELLS * Path(path).stat().st_size):
-        message = f"{rows:,} rows in {Path(path).stat().st_size:,} bytes: is it a bomb?"
-        raise _fault(path, message)
-
-
 def opened(path: str) -> BinaryIO:
     """A file's bytes, unpacked."""
     packed = path.lower().endswith(".gz")
@@ -230,8 +236,8 @@ def _require_objects(path: str) -> None:
         raise _fault(path, f'expected an object in each line, as {{"age": 41}}, got `{shown}`', 1)
 
 
-def _header(path: str, data: Data) -> tuple[list[str], str]:
-    """The names of a CSV file's columns, and what stands between them."""
+def _head(path: str, data: Data) -> Head:
+    """The names of a CSV file's columns, what stands between them, and some rows."""
     with opened(path) as file:
         start = file.read(_HEADER_BYTES)
     if start.startswith(_UTF_16) and data.encoding != "utf-16":
@@ -260,7 +266,7 @@ def _header(path: str, data: Data) -> tuple[list[str], str]:
     except csv.Error as error:
         raise _fault(path, f"column names that can't be read: {error}", 1) from None
     _check_names(path, names)
-    return names, delimiter
+    return Head(begins, len(start) < _HEADER_BYTES, names, delimiter)
 
 
 def _check_names(path: str, names: Sequence[str]) -> None:

@@ -128,11 +128,7 @@ def numbers(table: Table, name: str) -> NDArray[np.float64]:
 def _labels(table: Table, name: str) -> tuple[NDArray[Any], tuple[str, ...] | None]:
     """Numbers as they are; texts, true and false as numbers of names."""
     if table.types[name] == "DOUBLE":
-        found = numbers(table, name)
-        if len(found) > 1 and (found == found[0]).all():
-            message = f"`{name}` is {found[0]:g} in every row: there is nothing to learn"
-            raise table.fail("D006", message)
-        return found, None
+        return numbers(table, name), None
     require_all(table, name)
     column = quoted(name)
     classes = [

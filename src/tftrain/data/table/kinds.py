@@ -15,6 +15,9 @@ TRAINING = f"FROM {NAME} POSITIONAL JOIN train WHERE train.{quoted(CHOSEN)}"
 _ID = re.compile(
     r"(^|.*[_. ])(id|uuid|guid|key|index|nr|number)$|.*[a-z]I[Dd]$|^unnamed", re.IGNORECASE
 )
+_SIGNS = r"^[-+$€£¥ ]*[0-9][0-9.,]*[ ]?[%$€£¥]?$"  # $1,234.50 or 45%
+_DAYS = r"^[0-9]{1,2}[./-][0-9]{1,2}[./-][0-9]{2,4}"  # 31/12/2020 or 12/31/2020
+_MOST = 0.9  # of the cells: then so are all
 _WORDS_OF_TEXT = 4  # in a cell, on average
 _FEW_TEXTS = 50  # are names, however long
 _UNIQUE = 0.5  # of the rows: names that often differ tell rows apart, not kinds
@@ -125,8 +128,7 @@ def _number(table: Table, name: str, counts: _Counts) -> tuple[Kind, str]:
     if distinct < rows:
         return number
     (counted,) = table.connection.execute(
-        f"SELECT bool_and(step = 1) FROM (SELECT {column} - lag({column}) OVER (ORDER BY rowid) "
-        f"AS step FROM {NAME})"
+        f"SELECT min({column} - {NAME}.rowid) = max({column} - {NAME}.rowid) {TRAINING}"
     ).fetchone() or (False,)
     if counted:
         return "id", "the rows' own numbers"
@@ -142,13 +144,28 @@ def _text(table: Table, name: str, rows: int, given: int, distinct: int) -> tupl
     if not others:
         return "boolean", "true and false"
     many = distinct > _UNIQUE * given and rows >= _FEWEST
+    hint = _hint(table, name, given)
     if words >= _WORDS_OF_TEXT and (many or distinct > _FEW_TEXTS):
         return "text", f"{words:.0f} words in a cell"
     if many:
-        return "id", f"{distinct} different texts in {given} rows"
+        return "id", f"{distinct} different texts in {given} rows{hint}"
     if _ID.fullmatch(name) and distinct > _FEW_TEXTS:
         return "id", "its name"
-    return "category", f"{distinct} different texts"
+    return "category", f"{distinct} different texts{hint}"
+
+
+def _hint(table: Table, name: str, given: int) -> str:
+    """What texts would be if they were written otherwise, which only the user can know."""
+    column = quoted(name)
+    numbers, days, example = table.connection.execute(
+        f"SELECT count_if(regexp_matches({column}, '{_SIGNS}') "
+        f"AND NOT regexp_full_match({column}, '[0-9]+')), "
+        f"count_if(regexp_matches({column}, '{_DAYS}')), min({column}) {TRAINING}"
+    ).fetchone() or (0, 0, "")
+    for meant, cells in (("numbers", numbers), ("dates", days)):
+        if given and cells >= _MOST * given:
+            return f", such as `{example}`: data.query can make {meant} of them"
+    return ""
 
 
 def dropped(found: Mapping[str, Kinds]) -> dict[str, str]:

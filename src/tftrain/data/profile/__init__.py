@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tftrain.config import Config, Place, Source
-from tftrain.data import duplicates, leaks, oddities
-from tftrain.data.duplicates import Hashed
+from tftrain.data.profile import duplicates, leaks, oddities
+from tftrain.data.profile.duplicates import Hashed
+from tftrain.data.profile.remarks import Remark, counted, note, ok
+from tftrain.data.profile.statistics import Sample, Statistics, sample, statistics
 from tftrain.data.raw import Raw
-from tftrain.data.remarks import Remark, counted, note, ok
 from tftrain.data.splits import Part, Splits
-from tftrain.data.statistics import Sample, Statistics, sample, statistics
 from tftrain.data.table import Table
 from tftrain.errors import Problem, listed
 

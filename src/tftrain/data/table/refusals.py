@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
+from tftrain import stopping
 from tftrain.errors import DataError, Mark, Problem, first_line
 
 WORDS = {
@@ -54,12 +55,39 @@ def told(source: str, *, known: bool = False, encoding: str = "utf-8") -> Iterat
         known: whether types are known from training, rather than from the rows before.
         encoding: of the file, as the config says.
     """
-    import duckdb
+    with guarded(source):
+        try:
+            yield
+        except (OSError, EOFError, gzip.BadGzipFile, UnicodeError) as error:
+            raise DataError(_problem(source, error, encoding, known=known)) from None
+        except Exception as error:
+            if not _of_duckdb(error):
+                raise
+            raise DataError(_problem(source, error, encoding, known=known)) from None
 
+
+@contextmanager
+def guarded(source: str) -> Iterator[None]:
+    """Whatever duckdb raises later, when it works with the rows that it has read.
+
+    What a signal's handler raises within a query it replaces by an exception of its own.
+    """
     try:
         yield
-    except (duckdb.Error, OSError, EOFError, gzip.BadGzipFile, UnicodeError) as error:
-        raise DataError(_problem(source, error, encoding, known=known)) from None
+    except RuntimeError as error:
+        if str(error) == "Query interrupted":
+            stopping.check()
+            raise KeyboardInterrupt from None
+        raise
+    except Exception as error:
+        if not _of_duckdb(error):
+            raise
+        raise DataError(_problem(source, error, "utf-8", known=True)) from None
+
+
+def _of_duckdb(error: Exception) -> bool:
+    """Whether it is one of duckdb's, which may never have been imported."""
+    return any("duckdb" in kind.__module__ for kind in type(error).__mro__)
 
 
 def not_decoded(encoding: str) -> str:
