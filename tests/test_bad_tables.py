@@ -468,6 +468,42 @@ COLUMNS = {
         loss="MeanSquaredError",
     ),
 }
+LACKS = "c.yaml:7:11: error[D003]: bare.csv: no column `{}`; it has {}"
+SERIES = {"target": None, "series": {"column": "v", "lags": 2}}
+SECOND = {
+    "a second file without weights": Bad(
+        several(d=GOOD, bare=table(*("x,no",) * 9, names="b,y")),
+        LACKS.format("a", "b, y"),
+        data={"split": {"train": 0.8, "validation": 0.2, "test": "bare.csv"}, "sample_weight": "a"},
+    ),
+    "a second file without the series": Bad(
+        several(d="v,t\n" + "1,2\n" * 30, bare="w,t\n" + "1,2\n" * 30),
+        LACKS.format("v", "w, t").replace("7:11", "6:11"),
+        data={"split": {"train": 0.8, "validation": 0.2, "test": "bare.csv"}} | SERIES,
+        loss="MeanSquaredError",
+    ),
+    "a second file without the series' time": Bad(
+        several(d="v,t\n" + "1,2\n" * 30, bare="v,w\n" + "1,2\n" * 30),
+        LACKS.format("t", "v, w").replace("7:11", "6:11"),
+        data={"split": {"train": 0.8, "validation": 0.2, "test": "bare.csv"}, "time": "t"} | SERIES,
+        loss="MeanSquaredError",
+    ),
+    "a second file without images": Bad(
+        lambda folder: (
+            several(
+                d=table(*["i.png,no", "i.png,yes"] * 9, names="p,y"),
+                bare=table(*["i.png,no"] * 9, names="q,y"),
+            )(folder),
+            Image.new("L", (8, 8)).save(folder / "i.png"),
+        ),
+        LACKS.format("p", "q, y"),
+        data={
+            "split": {"train": 0.8, "validation": 0.2, "test": "bare.csv"},
+            "columns": {"p": "image"},
+            "size": [8, 8],
+        },
+    ),
+}
 QUERIES = {
     "SELEC * FROM data": 'syntax error at or near "SELEC"',
     "SELECT 1; SELECT 2": "expected one SELECT",
@@ -511,7 +547,7 @@ QUERIED = {
         data={"query": "SELECT [a] AS l, y FROM data"},
     ),
 }
-EVERY = CSV | GZIP | FILES | PARQUET | JSON | COLUMNS | QUERIED
+EVERY = CSV | GZIP | FILES | PARQUET | JSON | COLUMNS | SECOND | QUERIED
 
 
 def cut_off(path, length):
@@ -562,6 +598,16 @@ def test_a_table_that_cannot_be_trained_on(bad, folder):
     expected = bad.said if bad.said.startswith("c.yaml") else f"c.yaml:2:11: error[{bad.said}"
     told = fault(folder, bad.file, bad.data, bad.loss)
     assert told == expected
+
+
+@pytest.mark.parametrize("key", ["time", "group"])
+def test_a_second_file_needs_nothing_to_be_split_by(key, folder):
+    several(d=table(*(f"{row},{one}" for row, one in enumerate(ROWS)), names="d,a,b,y"), bare=GOOD)(
+        folder
+    )
+    section = {"split": {"train": 0.8, "validation": 0.2, "test": "bare.csv"}, key: "d"}
+    splits = data.load(*config.load(written(folder, "d.csv", section, "BinaryCrossentropy")))
+    assert len(splits.test) == len(ROWS)
 
 
 def test_two_rows_are_too_few_for_three_parts(folder):

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from tftrain.config import Data, Place, Source, class_name
 from tftrain.data.raw import Raw
-from tftrain.data.table import Table, quoted, text
+from tftrain.data.table import Table, quoted, require_columns, text
 from tftrain.errors import DataError, did_you_mean, listed
 
 _MOST_CLASSES = 10_000
@@ -83,7 +83,12 @@ def raw(table: Table, data: Data, *, labelled: bool = True) -> Raw:
 
 
 def groups(table: Table, name: str) -> NDArray[np.int64]:
-    """The group of each row by number; rows without one are a group each."""
+    """The group of each row by number; rows without one are a group each.
+
+    Raises:
+        DataError: when there is no such column.
+    """
+    require_columns(table, [name])
     column = quoted(name)
     numbered = table.connection.execute(
         f"SELECT CASE WHEN {column} IS NULL THEN -1 - rowid ELSE dense_rank() OVER "
@@ -116,8 +121,9 @@ def numbers(table: Table, name: str) -> NDArray[np.float64]:
     """A column of numbers, none missing, (rows,).
 
     Raises:
-        DataError: when it holds something else, or a row has none.
+        DataError: when it isn't there or holds something else, or a row has none.
     """
+    require_columns(table, [name])
     if table.types[name] != "DOUBLE":
         kind = table.types[name].lower()
         raise table.fail("D006", f"column `{name}`: expected numbers, got {kind}")
@@ -156,8 +162,9 @@ def require_all(table: Table, name: str) -> None:
     """Sees that no row is without a value, where rows can't do without.
 
     Raises:
-        DataError: with the first that is.
+        DataError: with the first that is; when there is no such column.
     """
+    require_columns(table, [name])
     column = quoted(name)
     missing = table.ask("rowid", f"WHERE {column} IS NULL LIMIT 1")
     if missing:
