@@ -10,16 +10,20 @@ import sys
 import tempfile
 import time
 import zlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import duckdb
+import numpy as np
 import pytest
 import yaml
 from PIL import Image
 
-from tftrain import config, data
-from tftrain.errors import DataError
+from tftrain import config, data, files, stopping
+from tftrain.data import table as tables
+from tftrain.data.table import written as writers
+from tftrain.draft import draft
+from tftrain.errors import DataError, StorageError, Stopped
 
 ROWS = [f"{row},{'abc'[row % 3]},{('no', 'yes')[row % 2]}" for row in range(30)]
 LATE = 1_000 * ROWS  # the last of them lie beyond the 20,480 rows that duckdb looks at first
@@ -650,6 +654,79 @@ def test_images_that_a_table_names_and_that_are_none(folder):
     }.items():
         (folder / "d.csv").write_text(table(*good, f"{path},no", names="p,y"))
         assert fault(folder, section=section) == f"c.yaml:2:11: error[{said}"
+
+
+class Refusing:
+    """A connection of duckdb that nothing can be asked of."""
+
+    def __init__(self, error):
+        self.error = error
+
+    def execute(self, *_):
+        raise self.error
+
+    def cursor(self):
+        return self
+
+    def register(self, *_):
+        pass
+
+    def close(self):
+        pass
+
+
+FULL = duckdb.OutOfMemoryException("Out of Memory Error: could not allocate block")
+INTERRUPTED = RuntimeError("Query interrupted")
+
+
+def refusing(monkeypatch, error):
+    read = tables.read
+    monkeypatch.setattr(
+        tables, "read", lambda *given: replace(read(*given), connection=Refusing(error))
+    )
+
+
+def test_no_memory_is_no_traceback_whichever_way_in(folder, monkeypatch):
+    (folder / "d.csv").write_text(GOOD)
+    path = written(folder, "d.csv", {"columns": {"b": "category"}}, "BinaryCrossentropy")
+    settings, source = config.load(path)
+    learnt = data.load(settings, source)
+    encoding = data.Encoding(learnt.form.classes)
+    rows = (settings, str(folder / "d.csv"))
+    fresh = data.unlabelled(*rows, learnt.preparation, ["a"])
+    assert fresh.copied(0, 9)
+    raw = fresh.raw
+    fresh = replace(fresh, raw=replace(raw, table=replace(raw.table, connection=Refusing(FULL))))
+    refusing(monkeypatch, FULL)
+    for way in (
+        lambda: data.load(settings, source, look=lambda *_: None),
+        lambda: data.load_part(*rows, encoding, learnt.preparation),
+        lambda: data.unlabelled(*rows, learnt.preparation, ["a"]),
+        lambda: list(fresh.blocks()),
+        lambda: fresh.copied(0, 9),
+        lambda: draft(str(folder / "d.csv"), "y", folder / "new.yaml"),
+    ):
+        with pytest.raises(DataError, match="it takes more memory than tftrain gives a table"):
+            way()
+    raw.table.close()
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
+def test_no_memory_for_what_is_written(suffix, folder, monkeypatch):
+    monkeypatch.setattr(writers, "connect", lambda _: Refusing(FULL))
+    block = {"a": writers.Cells(np.arange(3), "BIGINT")}
+    with pytest.raises(StorageError, match="can't be written: could not allocate block"):
+        files.fill(folder / f"out.{suffix}", lambda place: writers.write(place, iter([block])))
+    assert not list(folder.iterdir())
+
+
+def test_a_draft_can_be_stopped(folder, monkeypatch):
+    (folder / "d.csv").write_text(GOOD)
+    refusing(monkeypatch, INTERRUPTED)
+    monkeypatch.setattr(stopping._request, "number", signal.SIGINT)
+    with pytest.raises(Stopped) as stopped:
+        draft(str(folder / "d.csv"), "y", folder / "new.yaml")
+    assert stopped.value.exit_code == 130
 
 
 def test_the_command_says_it_in_one_line(folder):

@@ -17,6 +17,7 @@ from tftrain.data.raw import Raw
 from tftrain.data.splits import Part
 from tftrain.data.table import Table, quoted
 from tftrain.data.table.columns import Category, Columns, Number
+from tftrain.data.table.refusals import guarded
 from tftrain.errors import one_line
 
 _EXACT = 2**53  # whole numbers up to here are exact as 64-bit floats
@@ -132,7 +133,8 @@ def examine(raw: Raw, preparation: Preparation, data: Data, keep: Sequence[str])
 
 def _kinds(rows: Table, keep: Sequence[str]) -> dict[str, str]:
     """Whole numbers become that again where nothing is lost by it: an id of 7 is no 7.0."""
-    found = table.described(rows.connection)
+    with guarded(rows.source):
+        found = table.described(rows.connection)
     kinds = {name: found[name] for name in dict.fromkeys(keep)}
     checks = {}
     for name, kind in kinds.items():

@@ -112,9 +112,9 @@ class Category:
     def expressions(self, table: Table) -> dict[str, str]:
         """What is asked of the table: the place of each name."""
         kind = quoted(f"names of {self.name}")
-        table.connection.execute(f"DROP TYPE IF EXISTS {kind}")
+        table.fetch(f"DROP TYPE IF EXISTS {kind}")
         names = ", ".join(map(text, self.vocabulary))
-        table.connection.execute(f"CREATE TYPE {kind} AS ENUM ({names})")
+        table.fetch(f"CREATE TYPE {kind} AS ENUM ({names})")
         given = f"coalesce({quoted(self.name)}::VARCHAR, '')"
         code = f"enum_code(TRY_CAST({given} AS {kind}))"
         return {self.name: f"coalesce({code}::INTEGER + 1, 0)"}

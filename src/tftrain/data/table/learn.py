@@ -103,7 +103,7 @@ def _moments(rows: Table, columns: Mapping[str, str]) -> dict[str, tuple[Any, ..
     for start in range(0, len(names), _PASS):
         some = names[start : start + _PASS]
         asked = ", ".join(_MOMENTS.format(x=columns[name]) for name in some)
-        flat = rows.connection.execute(f"SELECT count(*), {asked} {TRAINING}").fetchone() or ()
+        (flat,) = rows.fetch(f"SELECT count(*), {asked} {TRAINING}")
         for place, name in enumerate(some):
             found[name] = (flat[0], *flat[1 + 5 * place : 6 + 5 * place])
     return found
@@ -148,15 +148,13 @@ def _fill(rows: Table, name: str, impute: str | float, mean: float, *, missing: 
             f"SELECT {column} AS x {TRAINING} AND {column} IS NOT NULL "
             "GROUP BY 1 ORDER BY count(*) DESC, x LIMIT 1"
         )
-    (value,) = rows.connection.execute(asked).fetchone() or (mean,)
+    ((value,),) = rows.fetch(asked)
     return float(value)
 
 
 def _boundaries(rows: Table, name: str, bins: int) -> tuple[float, ...]:
     places = [place / bins for place in range(1, bins)]
-    (found,) = rows.connection.execute(
-        f"SELECT quantile_cont({_number_of(rows, name)}, {places}) {TRAINING}"
-    ).fetchone() or ([],)
+    ((found,),) = rows.fetch(f"SELECT quantile_cont({_number_of(rows, name)}, {places}) {TRAINING}")
     return tuple(sorted({_single(value) for value in found}))
 
 
@@ -164,9 +162,10 @@ def _category(rows: Table, name: str, asked: config.Category) -> Category | Hash
     if asked.num_hashes is not None:
         return Hashed(name, asked.num_hashes)
     given = f"coalesce({quoted(name)}::VARCHAR, '')"
-    found = rows.connection.execute(
-        f"SELECT {given}, count(*) {TRAINING} GROUP BY 1 ORDER BY 2 DESC, 1"
-    ).fetchmany(asked.max_categories)
+    found = rows.fetch(
+        f"SELECT {given}, count(*) {TRAINING} GROUP BY 1 ORDER BY 2 DESC, 1 "
+        f"LIMIT {asked.max_categories}"
+    )
     frequent = [value for value, count in found if count >= asked.min_frequency]
     return Category(name, tuple(sorted(frequent)))
 

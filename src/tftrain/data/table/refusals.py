@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import re
 from collections.abc import Iterator, Mapping
@@ -68,10 +69,31 @@ def told(source: str, *, known: bool = False, encoding: str = "utf-8") -> Iterat
 
 @contextmanager
 def guarded(source: str) -> Iterator[None]:
-    """Whatever duckdb raises later, when it works with the rows that it has read.
+    """Whatever duckdb raises later, when it works with the rows that it has read."""
+    with _interruptible():
+        try:
+            yield
+        except Exception as error:
+            if not _of_duckdb(error):
+                raise
+            raise DataError(_problem(source, error, "utf-8", known=True)) from None
 
-    What a signal's handler raises within a query it replaces by an exception of its own.
-    """
+
+@contextmanager
+def writing() -> Iterator[None]:
+    """Whatever duckdb raises when it makes a file, as the storage's refusal."""
+    with _interruptible():
+        try:
+            yield
+        except Exception as error:
+            if not _of_duckdb(error):
+                raise
+            raise OSError(errno.EIO, reason(error)) from None
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """What a signal's handler raises in a query duckdb replaces by an exception of its own."""
     try:
         yield
     except RuntimeError as error:
@@ -79,10 +101,6 @@ def guarded(source: str) -> Iterator[None]:
             stopping.check()
             raise KeyboardInterrupt from None
         raise
-    except Exception as error:
-        if not _of_duckdb(error):
-            raise
-        raise DataError(_problem(source, error, "utf-8", known=True)) from None
 
 
 def _of_duckdb(error: Exception) -> bool:

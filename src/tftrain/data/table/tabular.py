@@ -90,10 +90,10 @@ def groups(table: Table, name: str) -> NDArray[np.int64]:
     """
     require_columns(table, [name])
     column = quoted(name)
-    numbered = table.connection.execute(
+    numbered = table.fetch_arrays(
         f"SELECT CASE WHEN {column} IS NULL THEN -1 - rowid ELSE dense_rank() OVER "
         f"(ORDER BY {column}) END AS g FROM data ORDER BY rowid"
-    ).fetchnumpy()["g"]
+    )["g"]
     return np.asarray(numbered, np.int64)
 
 
@@ -111,10 +111,8 @@ def order(table: Table, name: str) -> NDArray[np.int64]:
             "2021-12-31, or numbers, to sort by; strptime in data.query makes dates of others"
         )
         raise table.fail("D006", message)
-    found = table.connection.execute(
-        f"SELECT rowid AS r FROM data ORDER BY {quoted(name)}, rowid"
-    ).fetchnumpy()["r"]
-    return np.asarray(found, np.int64)
+    found = table.fetch_arrays(f"SELECT rowid AS r FROM data ORDER BY {quoted(name)}, rowid")
+    return np.asarray(found["r"], np.int64)
 
 
 def numbers(table: Table, name: str) -> NDArray[np.float64]:
