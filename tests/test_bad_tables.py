@@ -23,7 +23,7 @@ from tftrain import config, data, files, stopping
 from tftrain.data import table as tables
 from tftrain.data.table import written as writers
 from tftrain.draft import draft
-from tftrain.errors import DataError, StorageError, Stopped
+from tftrain.errors import DataError, Stopped, StorageError
 
 ROWS = [f"{row},{'abc'[row % 3]},{('no', 'yes')[row % 2]}" for row in range(30)]
 LATE = 1_000 * ROWS  # the last of them lie beyond the 20,480 rows that duckdb looks at first
@@ -104,13 +104,14 @@ def several(**contents):
 WHOLE = "i AS a, 'x' AS b, CASE WHEN i % 2 = 0 THEN 'no' ELSE 'yes' END AS y FROM range(20) t(i)"
 NOT_FINITE = "D005]: d.csv: row 30 (counted from 0): column `a` is {}: expected a finite number of "
 AMONG = (
-    "D004]: {}: row {} (counted from 0): column `a` holds {}, but here `{}` ({} such cells); if it "
-    'means that one is missing, set data.missing: ["{}"], or data.columns.a to category'
+    "D004]: {0}: row {1} (counted from 0): column `a`: expected {2}, as in other rows, got `{3}` "
+    '({4}); if it means that one is missing, set data.missing: ["{3}"]; for a column of names set '
+    "data.columns.a to category"
 )
 LATER = (
-    "D004]: d.csv:30002: column `{}`: expected a number, as in the rows before, got `{}`; if it "
-    "means that one is missing, add it to data.missing; for a column of names set data.columns.{} "
-    "to category"
+    "D004]: d.csv:30002: column `{0}`: expected a number, as in other rows, got `{1}`; if it means "
+    'that one is missing, set data.missing: ["{1}"]; for a column of names set data.columns.{0} to '
+    "category"
 )
 CELLS = "expected 3 cells, as there are names of columns, got"
 NO_UTF_8 = "not UTF-8: if it is another encoding, set data.encoding, as latin-1"
@@ -127,17 +128,17 @@ CSV = {
     "the first row too short": Bad(table("1,a", *ROWS), f"D002]: d.csv:2: {CELLS} 2"),
     "a late row too long": Bad(table(*LATE, "1,a,no,9"), f"D002]: d.csv:30002: {CELLS} 4"),
     "a text among numbers": Bad(
-        table(*ROWS, "x,a,no"), AMONG.format("d.csv", 30, "numbers", "x", 1, "x")
+        table(*ROWS, "x,a,no"), AMONG.format("d.csv", 30, "a number", "x", "1 such cell")
     ),
-    "a late text among numbers": Bad(table(*LATE, "x,a,no"), LATER.format("a", "x", "a")),
+    "a late text among numbers": Bad(table(*LATE, "x,a,no"), LATER.format("a", "x")),
     "a late text among targets": Bad(
         table(*(f"{row},a,{row}" for row in range(30_000)), "1,a,oops"),
-        LATER.format("y", "oops", "y"),
+        LATER.format("y", "oops"),
         loss="MeanSquaredError",
     ),
     "a number asked for": Bad(
         GOOD,
-        LATER.format("b", "a", "b").replace("30002", "2"),
+        LATER.format("b", "a").replace("30002", "2"),
         data={"columns": {"b": "number"}},
     ),
     "Latin-1": Bad(table(*ROWS, "1,é,no").encode("latin-1"), f"D002]: d.csv:32: {NO_UTF_8}"),
@@ -218,25 +219,42 @@ CSV = {
     "1e400": Bad(table(*ROWS, "-1e400,a,no"), NOT_FINITE.format("-inf") + "32 bits"),
     "1e39": Bad(table(*ROWS, "1e39,a,no"), NOT_FINITE.format("1e+39") + "32 bits"),
     "a text for a missing number": Bad(
-        table(*ROWS, "NA,a,no", "NA,a,no"), AMONG.format("d.csv", 30, "numbers", "NA", 2, "NA")
+        table(*ROWS, "NA,a,no", "NA,a,no"),
+        AMONG.format("d.csv", 30, "a number", "NA", "2 such cells"),
     ),
     "no day of the calendar": Bad(
         days("2021-13-45,1,y"),
-        AMONG.format("d.csv", 30, "dates such as 2021-12-31", *["2021-13-45", 1, "2021-13-45"]),
+        AMONG.format("d.csv", 30, "a date such as 2021-12-31", "2021-13-45", "1 such cell"),
     ),
     "the year 99999": Bad(
         days("99999-01-01,1,y"),
-        AMONG.format("d.csv", 30, "dates such as 2021-12-31", *["99999-01-01", 1, "99999-01-01"]),
+        AMONG.format("d.csv", 30, "a date such as 2021-12-31", "99999-01-01", "1 such cell"),
     ),
     "dates of two forms": Bad(
         days("31/12/2021,1,y", "12/31/2021,1,y"),
-        AMONG.format("d.csv", 30, "dates such as 2021-12-31", *["31/12/2021", 2, "31/12/2021"]),
+        AMONG.format("d.csv", 30, "a date such as 2021-12-31", "31/12/2021", "2 such cells"),
     ),
     "texts that are no dates": Bad(
         GOOD,
         f"c.yaml:5:8: error[D011]: column `b` holds texts such as `a`: {NO_DATES}; strptime in "
         "data.query makes dates of others",
         data={"columns": {"b": "date"}},
+    ),
+    "no dates at all": Bad(
+        table(*(f"{row},,{'yn'[row % 2]}" for row in range(30))),
+        "c.yaml:5:8: error[D011]: column `b` is empty in every row",
+        data={"columns": {"b": "date"}},
+    ),
+    "no dates at all in Parquet": Bad(
+        f"SELECT NULL::DATE AS d, {WHOLE}",
+        "c.yaml:5:8: error[D011]: column `d` is empty in every row",
+        "d.parquet",
+        data={"columns": {"d": "date"}},
+    ),
+    "numbers that are no dates": Bad(
+        GOOD,
+        f"c.yaml:5:8: error[D011]: column `a` holds numbers such as `0.0`: {NO_DATES}",
+        data={"columns": {"a": "date"}},
     ),
     "neither true nor false": Bad(
         table(*(f"{row},{row % 2 == 0},{'yn'[row % 2]}" for row in range(30)), "1,maybe,y"),
@@ -336,17 +354,17 @@ PARQUET = {
     ),
     "a list in Parquet": Bad(
         f"SELECT [i] AS l, {WHOLE}",
-        f"D004]: d.parquet: column `l` holds BIGINT[]: {UNUSABLE}",
+        f"D004]: d.parquet: column `l` holds lists: {UNUSABLE}",
         "d.parquet",
     ),
     "a structure in Parquet": Bad(
         f"SELECT {{'p': i}} AS s, {WHOLE}",
-        f"D004]: d.parquet: column `s` holds STRUCT(p BIGINT): {UNUSABLE}",
+        f"D004]: d.parquet: column `s` holds structures: {UNUSABLE}",
         "d.parquet",
     ),
     "bytes in Parquet": Bad(
         f"SELECT 'x'::BLOB AS l, {WHOLE}",
-        f"D004]: d.parquet: column `l` holds BLOB: {UNUSABLE}",
+        f"D004]: d.parquet: column `l` holds bytes: {UNUSABLE}",
         "d.parquet",
     ),
     "an infinite date in Parquet": Bad(
@@ -372,12 +390,12 @@ JSON = {
     ),
     "an object in a cell": Bad(
         objects('{"a": {"z": 1}}', count=30_000),
-        f"D004]: d.jsonl: column `a` holds JSON: {UNUSABLE}",
+        f"D004]: d.jsonl: column `a` holds objects or lists: {UNUSABLE}",
         "d.jsonl",
     ),
     "a text among JSON's numbers": Bad(
         objects('{"a": "x"}', count=30_000),
-        AMONG.format("d.jsonl", 30_000, "numbers", "x", 1, "x"),
+        AMONG.format("d.jsonl", 30_000, "a number", "x", "1 such cell"),
         "d.jsonl",
     ),
     "a key twice": Bad(
@@ -429,7 +447,7 @@ COLUMNS = {
     ),
     "a weight missing": Bad(
         table(*ROWS, ",a,no"),
-        f'D006]: d.csv: row 30 (counted from 0): no `a` (1 such rows); {MISSING} "a" IS NOT NULL',
+        f'D006]: d.csv: row 30 (counted from 0): no `a` (1 such row); {MISSING} "a" IS NOT NULL',
         data={"sample_weight": "a"},
     ),
     "no weight": Bad(
@@ -439,17 +457,17 @@ COLUMNS = {
     ),
     "weights of texts": Bad(
         GOOD,
-        "D006]: d.csv: column `b`: expected numbers, got varchar",
+        "D006]: d.csv: column `b`: expected numbers, got texts",
         data={"sample_weight": "b"},
     ),
     "a time missing": Bad(
         days(",1,y"),
-        f'D006]: d.csv: row 30 (counted from 0): no `a` (1 such rows); {MISSING} "a" IS NOT NULL',
+        f'D006]: d.csv: row 30 (counted from 0): no `a` (1 such row); {MISSING} "a" IS NOT NULL',
         data={"time": "a"},
     ),
     "times of texts": Bad(
         table(*(f"31/{month}/2021,1,{'yn'[month % 2]}" for month in range(1, 13))),
-        f"D006]: d.csv: column `a` holds texts such as `31/1/2021`: {NO_DATES}, or numbers, to "
+        f"D011]: d.csv: column `a` holds texts such as `31/1/2021`: {NO_DATES}, or numbers, to "
         "sort by; strptime in data.query makes dates of others",
         data={"time": "a"},
     ),
@@ -461,13 +479,13 @@ COLUMNS = {
     ),
     "a gap in a series": Bad(
         "v,w\n" + "1,1\n" * 20 + ",1\n",
-        f'D006]: d.csv: row 20 (counted from 0): no `v` (1 such rows); {MISSING} "v" IS NOT NULL',
+        f'D006]: d.csv: row 20 (counted from 0): no `v` (1 such row); {MISSING} "v" IS NOT NULL',
         data={"target": None, "series": {"column": "v", "lags": 5}},
         loss="MeanSquaredError",
     ),
     "a series of texts": Bad(
         "v\n" + "a\nb\n" * 20,
-        "D006]: d.csv: column `v`: expected numbers, got varchar",
+        "D006]: d.csv: column `v`: expected numbers, got texts",
         data={"target": None, "series": {"column": "v", "lags": 5}},
         loss="MeanSquaredError",
     ),
@@ -547,7 +565,7 @@ QUERIED = {
     ),
     "SELECT [a] AS l, y FROM data": Bad(
         GOOD,
-        f"D004]: d.csv: column `l` holds DOUBLE[]: {UNUSABLE}",
+        f"D004]: d.csv: column `l` holds lists: {UNUSABLE}",
         data={"query": "SELECT [a] AS l, y FROM data"},
     ),
 }
@@ -649,7 +667,7 @@ def test_images_that_a_table_names_and_that_are_none(folder):
         "j.png": "D001]: j.png: no such file or folder",
         "../secret.txt": "D002]: ../secret.txt: can't be read: expected PNG, JPEG, BMP, GIF, WEBP "
         "or TIFF",
-        "": "D006]: d.csv: row 10 (counted from 0): no `p` (1 such rows); to leave them out set "
+        "": "D006]: d.csv: row 10 (counted from 0): no `p` (1 such row); to leave them out set "
         'data.query to SELECT * FROM data WHERE "p" IS NOT NULL',
     }.items():
         (folder / "d.csv").write_text(table(*good, f"{path},no", names="p,y"))

@@ -16,6 +16,7 @@ from tftrain.data import table
 from tftrain.data.table import Table, kinds, quoted, vectorizer
 from tftrain.data.table.columns import Category, Columns, Date, Hashed, Number, Prepared, Text, days
 from tftrain.data.table.kinds import TRAINING, Kinds
+from tftrain.data.table.refusals import no_dates
 from tftrain.errors import DataError, listed
 
 _TEXTS = 10_000  # read at a time
@@ -85,14 +86,9 @@ def _counted(rows: Table, data: Data) -> tuple[dict[str, Kinds], dict[str, tuple
 
 
 def _require_type(rows: Table, name: str, types: Sequence[str], source: Source) -> None:
-    if rows.types[name] not in types:
-        message = f"column `{name}` holds {rows.types[name].lower()}: these are no dates"
-        if rows.types[name] == "VARCHAR":
-            ((example,),) = rows.ask(quoted(name), f"WHERE {quoted(name)} IS NOT NULL LIMIT 1")
-            message = (
-                f"column `{name}` holds texts such as `{example[:40]}`: expected dates such as "
-                "2021-12-31; strptime in data.query makes dates of others"
-            )
+    ((example,),) = rows.ask(f"any_value({quoted(name)})")
+    if rows.types[name] not in types or example is None:
+        message = no_dates(name, rows.types[name], example)
         raise DataError(source.problem(("data", "columns", name), "D011", message))
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from tftrain.config import Data, Place, Source, class_name
 from tftrain.data.raw import Raw
 from tftrain.data.table import Table, quoted, require_columns, text
+from tftrain.data.table.refusals import held, no_dates
 from tftrain.errors import DataError, did_you_mean, listed
 
 _MOST_CLASSES = 10_000
@@ -106,11 +107,7 @@ def order(table: Table, name: str) -> NDArray[np.int64]:
     require_all(table, name)
     if table.types[name] == "VARCHAR":
         ((example,),) = table.ask(quoted(name), "LIMIT 1")
-        message = (
-            f"column `{name}` holds texts such as `{example[:40]}`: expected dates such as "
-            "2021-12-31, or numbers, to sort by; strptime in data.query makes dates of others"
-        )
-        raise table.fail("D006", message)
+        raise table.fail("D011", no_dates(name, "VARCHAR", example, ", or numbers, to sort by"))
     found = table.fetch_arrays(f"SELECT rowid AS r FROM data ORDER BY {quoted(name)}, rowid")
     return np.asarray(found["r"], np.int64)
 
@@ -123,7 +120,7 @@ def numbers(table: Table, name: str) -> NDArray[np.float64]:
     """
     require_columns(table, [name])
     if table.types[name] != "DOUBLE":
-        kind = table.types[name].lower()
+        kind = held(table.types[name])
         raise table.fail("D006", f"column `{name}`: expected numbers, got {kind}")
     require_all(table, name)
     return np.asarray(table.arrays({"n": quoted(name)})["n"], np.float64)
@@ -170,6 +167,7 @@ def require_all(table: Table, name: str) -> None:
         if count == table.rows:
             raise table.fail("D006", f"column `{name}` is empty in every row")
         message = (
-            f"no `{name}` ({count} such rows); to leave them out set data.query to {given(name)}"
+            f"no `{name}` ({count:,} such row{'s' * (count != 1)}); to leave them out set "
+            f"data.query to {given(name)}"
         )
         raise table.fail("D006", message, int(missing[0][0]))
