@@ -10,16 +10,20 @@ import sys
 import tempfile
 import time
 import zlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import duckdb
+import numpy as np
 import pytest
 import yaml
 from PIL import Image
 
-from tftrain import config, data
-from tftrain.errors import DataError
+from tftrain import config, data, files, stopping
+from tftrain.data import table as tables
+from tftrain.data.table import written as writers
+from tftrain.draft import draft
+from tftrain.errors import DataError, Stopped, StorageError
 
 ROWS = [f"{row},{'abc'[row % 3]},{('no', 'yes')[row % 2]}" for row in range(30)]
 LATE = 1_000 * ROWS  # the last of them lie beyond the 20,480 rows that duckdb looks at first
@@ -100,13 +104,14 @@ def several(**contents):
 WHOLE = "i AS a, 'x' AS b, CASE WHEN i % 2 = 0 THEN 'no' ELSE 'yes' END AS y FROM range(20) t(i)"
 NOT_FINITE = "D005]: d.csv: row 30 (counted from 0): column `a` is {}: expected a finite number of "
 AMONG = (
-    "D004]: {}: row {} (counted from 0): column `a` holds {}, but here `{}` ({} such cells); if it "
-    'means that one is missing, set data.missing: ["{}"], or data.columns.a to category'
+    "D004]: {0}: row {1} (counted from 0): column `a`: expected {2}, as in other rows, got `{3}` "
+    '({4}); if it means that one is missing, set data.missing: ["{3}"]; for a column of names set '
+    "data.columns.a to category"
 )
 LATER = (
-    "D004]: d.csv:30002: column `{}`: expected a number, as in the rows before, got `{}`; if it "
-    "means that one is missing, add it to data.missing; for a column of names set data.columns.{} "
-    "to category"
+    "D004]: d.csv:30002: column `{0}`: expected a number, as in other rows, got `{1}`; if it means "
+    'that one is missing, set data.missing: ["{1}"]; for a column of names set data.columns.{0} to '
+    "category"
 )
 CELLS = "expected 3 cells, as there are names of columns, got"
 NO_UTF_8 = "not UTF-8: if it is another encoding, set data.encoding, as latin-1"
@@ -123,17 +128,17 @@ CSV = {
     "the first row too short": Bad(table("1,a", *ROWS), f"D002]: d.csv:2: {CELLS} 2"),
     "a late row too long": Bad(table(*LATE, "1,a,no,9"), f"D002]: d.csv:30002: {CELLS} 4"),
     "a text among numbers": Bad(
-        table(*ROWS, "x,a,no"), AMONG.format("d.csv", 30, "numbers", "x", 1, "x")
+        table(*ROWS, "x,a,no"), AMONG.format("d.csv", 30, "a number", "x", "1 such cell")
     ),
-    "a late text among numbers": Bad(table(*LATE, "x,a,no"), LATER.format("a", "x", "a")),
+    "a late text among numbers": Bad(table(*LATE, "x,a,no"), LATER.format("a", "x")),
     "a late text among targets": Bad(
         table(*(f"{row},a,{row}" for row in range(30_000)), "1,a,oops"),
-        LATER.format("y", "oops", "y"),
+        LATER.format("y", "oops"),
         loss="MeanSquaredError",
     ),
     "a number asked for": Bad(
         GOOD,
-        LATER.format("b", "a", "b").replace("30002", "2"),
+        LATER.format("b", "a").replace("30002", "2"),
         data={"columns": {"b": "number"}},
     ),
     "Latin-1": Bad(table(*ROWS, "1,é,no").encode("latin-1"), f"D002]: d.csv:32: {NO_UTF_8}"),
@@ -214,25 +219,42 @@ CSV = {
     "1e400": Bad(table(*ROWS, "-1e400,a,no"), NOT_FINITE.format("-inf") + "32 bits"),
     "1e39": Bad(table(*ROWS, "1e39,a,no"), NOT_FINITE.format("1e+39") + "32 bits"),
     "a text for a missing number": Bad(
-        table(*ROWS, "NA,a,no", "NA,a,no"), AMONG.format("d.csv", 30, "numbers", "NA", 2, "NA")
+        table(*ROWS, "NA,a,no", "NA,a,no"),
+        AMONG.format("d.csv", 30, "a number", "NA", "2 such cells"),
     ),
     "no day of the calendar": Bad(
         days("2021-13-45,1,y"),
-        AMONG.format("d.csv", 30, "dates such as 2021-12-31", *["2021-13-45", 1, "2021-13-45"]),
+        AMONG.format("d.csv", 30, "a date such as 2021-12-31", "2021-13-45", "1 such cell"),
     ),
     "the year 99999": Bad(
         days("99999-01-01,1,y"),
-        AMONG.format("d.csv", 30, "dates such as 2021-12-31", *["99999-01-01", 1, "99999-01-01"]),
+        AMONG.format("d.csv", 30, "a date such as 2021-12-31", "99999-01-01", "1 such cell"),
     ),
     "dates of two forms": Bad(
         days("31/12/2021,1,y", "12/31/2021,1,y"),
-        AMONG.format("d.csv", 30, "dates such as 2021-12-31", *["31/12/2021", 2, "31/12/2021"]),
+        AMONG.format("d.csv", 30, "a date such as 2021-12-31", "31/12/2021", "2 such cells"),
     ),
     "texts that are no dates": Bad(
         GOOD,
         f"c.yaml:5:8: error[D011]: column `b` holds texts such as `a`: {NO_DATES}; strptime in "
         "data.query makes dates of others",
         data={"columns": {"b": "date"}},
+    ),
+    "no dates at all": Bad(
+        table(*(f"{row},,{'yn'[row % 2]}" for row in range(30))),
+        "c.yaml:5:8: error[D011]: column `b` is empty in every row",
+        data={"columns": {"b": "date"}},
+    ),
+    "no dates at all in Parquet": Bad(
+        f"SELECT NULL::DATE AS d, {WHOLE}",
+        "c.yaml:5:8: error[D011]: column `d` is empty in every row",
+        "d.parquet",
+        data={"columns": {"d": "date"}},
+    ),
+    "numbers that are no dates": Bad(
+        GOOD,
+        f"c.yaml:5:8: error[D011]: column `a` holds numbers such as `0.0`: {NO_DATES}",
+        data={"columns": {"a": "date"}},
     ),
     "neither true nor false": Bad(
         table(*(f"{row},{row % 2 == 0},{'yn'[row % 2]}" for row in range(30)), "1,maybe,y"),
@@ -332,17 +354,17 @@ PARQUET = {
     ),
     "a list in Parquet": Bad(
         f"SELECT [i] AS l, {WHOLE}",
-        f"D004]: d.parquet: column `l` holds BIGINT[]: {UNUSABLE}",
+        f"D004]: d.parquet: column `l` holds lists: {UNUSABLE}",
         "d.parquet",
     ),
     "a structure in Parquet": Bad(
         f"SELECT {{'p': i}} AS s, {WHOLE}",
-        f"D004]: d.parquet: column `s` holds STRUCT(p BIGINT): {UNUSABLE}",
+        f"D004]: d.parquet: column `s` holds structures: {UNUSABLE}",
         "d.parquet",
     ),
     "bytes in Parquet": Bad(
         f"SELECT 'x'::BLOB AS l, {WHOLE}",
-        f"D004]: d.parquet: column `l` holds BLOB: {UNUSABLE}",
+        f"D004]: d.parquet: column `l` holds bytes: {UNUSABLE}",
         "d.parquet",
     ),
     "an infinite date in Parquet": Bad(
@@ -368,12 +390,12 @@ JSON = {
     ),
     "an object in a cell": Bad(
         objects('{"a": {"z": 1}}', count=30_000),
-        f"D004]: d.jsonl: column `a` holds JSON: {UNUSABLE}",
+        f"D004]: d.jsonl: column `a` holds objects or lists: {UNUSABLE}",
         "d.jsonl",
     ),
     "a text among JSON's numbers": Bad(
         objects('{"a": "x"}', count=30_000),
-        AMONG.format("d.jsonl", 30_000, "numbers", "x", 1, "x"),
+        AMONG.format("d.jsonl", 30_000, "a number", "x", "1 such cell"),
         "d.jsonl",
     ),
     "a key twice": Bad(
@@ -425,7 +447,7 @@ COLUMNS = {
     ),
     "a weight missing": Bad(
         table(*ROWS, ",a,no"),
-        f'D006]: d.csv: row 30 (counted from 0): no `a` (1 such rows); {MISSING} "a" IS NOT NULL',
+        f'D006]: d.csv: row 30 (counted from 0): no `a` (1 such row); {MISSING} "a" IS NOT NULL',
         data={"sample_weight": "a"},
     ),
     "no weight": Bad(
@@ -435,17 +457,17 @@ COLUMNS = {
     ),
     "weights of texts": Bad(
         GOOD,
-        "D006]: d.csv: column `b`: expected numbers, got varchar",
+        "D006]: d.csv: column `b`: expected numbers, got texts",
         data={"sample_weight": "b"},
     ),
     "a time missing": Bad(
         days(",1,y"),
-        f'D006]: d.csv: row 30 (counted from 0): no `a` (1 such rows); {MISSING} "a" IS NOT NULL',
+        f'D006]: d.csv: row 30 (counted from 0): no `a` (1 such row); {MISSING} "a" IS NOT NULL',
         data={"time": "a"},
     ),
     "times of texts": Bad(
         table(*(f"31/{month}/2021,1,{'yn'[month % 2]}" for month in range(1, 13))),
-        f"D006]: d.csv: column `a` holds texts such as `31/1/2021`: {NO_DATES}, or numbers, to "
+        f"D011]: d.csv: column `a` holds texts such as `31/1/2021`: {NO_DATES}, or numbers, to "
         "sort by; strptime in data.query makes dates of others",
         data={"time": "a"},
     ),
@@ -457,15 +479,51 @@ COLUMNS = {
     ),
     "a gap in a series": Bad(
         "v,w\n" + "1,1\n" * 20 + ",1\n",
-        f'D006]: d.csv: row 20 (counted from 0): no `v` (1 such rows); {MISSING} "v" IS NOT NULL',
+        f'D006]: d.csv: row 20 (counted from 0): no `v` (1 such row); {MISSING} "v" IS NOT NULL',
         data={"target": None, "series": {"column": "v", "lags": 5}},
         loss="MeanSquaredError",
     ),
     "a series of texts": Bad(
         "v\n" + "a\nb\n" * 20,
-        "D006]: d.csv: column `v`: expected numbers, got varchar",
+        "D006]: d.csv: column `v`: expected numbers, got texts",
         data={"target": None, "series": {"column": "v", "lags": 5}},
         loss="MeanSquaredError",
+    ),
+}
+LACKS = "c.yaml:7:11: error[D003]: bare.csv: no column `{}`; it has {}"
+SERIES = {"target": None, "series": {"column": "v", "lags": 2}}
+SECOND = {
+    "a second file without weights": Bad(
+        several(d=GOOD, bare=table(*("x,no",) * 9, names="b,y")),
+        LACKS.format("a", "b, y"),
+        data={"split": {"train": 0.8, "validation": 0.2, "test": "bare.csv"}, "sample_weight": "a"},
+    ),
+    "a second file without the series": Bad(
+        several(d="v,t\n" + "1,2\n" * 30, bare="w,t\n" + "1,2\n" * 30),
+        LACKS.format("v", "w, t").replace("7:11", "6:11"),
+        data={"split": {"train": 0.8, "validation": 0.2, "test": "bare.csv"}} | SERIES,
+        loss="MeanSquaredError",
+    ),
+    "a second file without the series' time": Bad(
+        several(d="v,t\n" + "1,2\n" * 30, bare="v,w\n" + "1,2\n" * 30),
+        LACKS.format("t", "v, w").replace("7:11", "6:11"),
+        data={"split": {"train": 0.8, "validation": 0.2, "test": "bare.csv"}, "time": "t"} | SERIES,
+        loss="MeanSquaredError",
+    ),
+    "a second file without images": Bad(
+        lambda folder: (
+            several(
+                d=table(*["i.png,no", "i.png,yes"] * 9, names="p,y"),
+                bare=table(*["i.png,no"] * 9, names="q,y"),
+            )(folder),
+            Image.new("L", (8, 8)).save(folder / "i.png"),
+        ),
+        LACKS.format("p", "q, y"),
+        data={
+            "split": {"train": 0.8, "validation": 0.2, "test": "bare.csv"},
+            "columns": {"p": "image"},
+            "size": [8, 8],
+        },
     ),
 }
 QUERIES = {
@@ -507,11 +565,11 @@ QUERIED = {
     ),
     "SELECT [a] AS l, y FROM data": Bad(
         GOOD,
-        f"D004]: d.csv: column `l` holds DOUBLE[]: {UNUSABLE}",
+        f"D004]: d.csv: column `l` holds lists: {UNUSABLE}",
         data={"query": "SELECT [a] AS l, y FROM data"},
     ),
 }
-EVERY = CSV | GZIP | FILES | PARQUET | JSON | COLUMNS | QUERIED
+EVERY = CSV | GZIP | FILES | PARQUET | JSON | COLUMNS | SECOND | QUERIED
 
 
 def cut_off(path, length):
@@ -564,6 +622,16 @@ def test_a_table_that_cannot_be_trained_on(bad, folder):
     assert told == expected
 
 
+@pytest.mark.parametrize("key", ["time", "group"])
+def test_a_second_file_needs_nothing_to_be_split_by(key, folder):
+    several(d=table(*(f"{row},{one}" for row, one in enumerate(ROWS)), names="d,a,b,y"), bare=GOOD)(
+        folder
+    )
+    section = {"split": {"train": 0.8, "validation": 0.2, "test": "bare.csv"}, key: "d"}
+    splits = data.load(*config.load(written(folder, "d.csv", section, "BinaryCrossentropy")))
+    assert len(splits.test) == len(ROWS)
+
+
 def test_two_rows_are_too_few_for_three_parts(folder):
     (folder / "d.csv").write_text(table(*ROWS[:2]))
     said = fault(folder).split("\n")
@@ -599,11 +667,84 @@ def test_images_that_a_table_names_and_that_are_none(folder):
         "j.png": "D001]: j.png: no such file or folder",
         "../secret.txt": "D002]: ../secret.txt: can't be read: expected PNG, JPEG, BMP, GIF, WEBP "
         "or TIFF",
-        "": "D006]: d.csv: row 10 (counted from 0): no `p` (1 such rows); to leave them out set "
+        "": "D006]: d.csv: row 10 (counted from 0): no `p` (1 such row); to leave them out set "
         'data.query to SELECT * FROM data WHERE "p" IS NOT NULL',
     }.items():
         (folder / "d.csv").write_text(table(*good, f"{path},no", names="p,y"))
         assert fault(folder, section=section) == f"c.yaml:2:11: error[{said}"
+
+
+class Refusing:
+    """A connection of duckdb that nothing can be asked of."""
+
+    def __init__(self, error):
+        self.error = error
+
+    def execute(self, *_):
+        raise self.error
+
+    def cursor(self):
+        return self
+
+    def register(self, *_):
+        pass
+
+    def close(self):
+        pass
+
+
+FULL = duckdb.OutOfMemoryException("Out of Memory Error: could not allocate block")
+INTERRUPTED = RuntimeError("Query interrupted")
+
+
+def refusing(monkeypatch, error):
+    read = tables.read
+    monkeypatch.setattr(
+        tables, "read", lambda *given: replace(read(*given), connection=Refusing(error))
+    )
+
+
+def test_no_memory_is_no_traceback_whichever_way_in(folder, monkeypatch):
+    (folder / "d.csv").write_text(GOOD)
+    path = written(folder, "d.csv", {"columns": {"b": "category"}}, "BinaryCrossentropy")
+    settings, source = config.load(path)
+    learnt = data.load(settings, source)
+    encoding = data.Encoding(learnt.form.classes)
+    rows = (settings, str(folder / "d.csv"))
+    fresh = data.unlabelled(*rows, learnt.preparation, ["a"])
+    assert fresh.copied(0, 9)
+    raw = fresh.raw
+    fresh = replace(fresh, raw=replace(raw, table=replace(raw.table, connection=Refusing(FULL))))
+    refusing(monkeypatch, FULL)
+    for way in (
+        lambda: data.load(settings, source, look=lambda *_: None),
+        lambda: data.load_part(*rows, encoding, learnt.preparation),
+        lambda: data.unlabelled(*rows, learnt.preparation, ["a"]),
+        lambda: list(fresh.blocks()),
+        lambda: fresh.copied(0, 9),
+        lambda: draft(str(folder / "d.csv"), "y", folder / "new.yaml"),
+    ):
+        with pytest.raises(DataError, match="it takes more memory than tftrain gives a table"):
+            way()
+    raw.table.close()
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
+def test_no_memory_for_what_is_written(suffix, folder, monkeypatch):
+    monkeypatch.setattr(writers, "connect", lambda _: Refusing(FULL))
+    block = {"a": writers.Cells(np.arange(3), "BIGINT")}
+    with pytest.raises(StorageError, match="can't be written: could not allocate block"):
+        files.fill(folder / f"out.{suffix}", lambda place: writers.write(place, iter([block])))
+    assert not list(folder.iterdir())
+
+
+def test_a_draft_can_be_stopped(folder, monkeypatch):
+    (folder / "d.csv").write_text(GOOD)
+    refusing(monkeypatch, INTERRUPTED)
+    monkeypatch.setattr(stopping._request, "number", signal.SIGINT)
+    with pytest.raises(Stopped) as stopped:
+        draft(str(folder / "d.csv"), "y", folder / "new.yaml")
+    assert stopped.value.exit_code == 130
 
 
 def test_the_command_says_it_in_one_line(folder):

@@ -238,11 +238,13 @@ def test_what_is_unlike_training_is_told(classifier, tmp_path):
     unseen = sum(row["plan"] == "weekly" for row in rows)
     for row in rows[:3]:
         row["a b"] = ""
+    rows[7]["since"] = ""
     new = as_csv(tmp_path / "new.csv", rows)
     notes = predict.predict(classifier, str(new), str(tmp_path / "out.csv")).notes
     assert [str(note) for note in notes] == [
         "column `a b`: 3 of 50 rows hold nothing, as no training row did",
         f"column `plan`: {unseen} of 50 rows hold names not seen in training, such as `weekly`",
+        "column `since`: 1 of 50 rows hold no date: the mean of the training rows stands in",
     ]
     assert notes[1].plain() == {
         "column": "plan",

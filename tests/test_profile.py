@@ -316,6 +316,12 @@ def test_an_odd_column_is_noted(values, note, profile):
     assert not [one for one in findings(profile(columns)) if note.split("`")[0] in one]
 
 
+def test_names_that_are_hashed_have_no_columns_of_their_own(profile):
+    columns = odd(plain(), "odd", [f"n{at % 110}" for at in range(ROWS)])
+    hashed = "  columns: {odd: {category: {num_hashes: 8}}}\n"
+    assert not [one for one in findings(profile(columns, hashed)) if "different texts" in one]
+
+
 def test_spellings_of_one_name(profile):
     columns = plain()
     columns["kind"] = [

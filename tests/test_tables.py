@@ -436,6 +436,20 @@ def test_what_is_learnt_comes_back_to_the_bit(load):
     assert json.dumps(kept.columns.plain()) == json.dumps(learnt.plain())
 
 
+def test_hashed_names_have_the_same_place_in_every_table(tmp_path):
+    """Each table numbers its names by itself, and two may be read at a time."""
+    hashed = columns.Columns((columns.Hashed("city", 50),))
+    towns = [f"t{one}" for one in range(300)]
+    path = tmp_path / "d.csv"
+    read = []
+    for names in (towns, towns[::-1]):
+        path.write_text("\n".join(["city,x", *(f"{name},1" for name in names)]))
+        read.append(table.read(str(path), config.Data(source=str(path))))
+    ((one, other),) = zip(*map(hashed.blocks, read), strict=True)
+    assert (one == other[::-1]).all()
+    assert one.any(axis=0).all()
+
+
 # Splitting
 
 

@@ -20,7 +20,7 @@ from tftrain.config import outputs, squashing
 from tftrain.data import Form, Fresh, Note
 from tftrain.data.table import written
 from tftrain.data.table.written import Block, Cells
-from tftrain.errors import DataError, Mark, Problem
+from tftrain.errors import DataError, Mark, Problem, StorageError
 from tftrain.recorded import Recorded
 
 if TYPE_CHECKING:
@@ -131,7 +131,10 @@ def _to_stdout(blocks: Iterator[Block]) -> None:
     """Nothing goes out before all is known to be well."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "stdout.jsonl")
-        written.write(path, blocks)
+        try:
+            written.write(path, blocks)
+        except OSError as error:
+            raise StorageError(files.cannot("written", path, error)) from error
         with path.open("rb") as file:
             shutil.copyfileobj(file, sys.stdout.buffer)
         sys.stdout.buffer.flush()

@@ -160,14 +160,13 @@ def _other(
 ) -> Raw:
     """Another source than the one that was learnt from; it isn't split."""
     _same_kind(config, file)
-    section, types, wanted = config.data, None, None
+    types = wanted = None
     if preparation.columns is not None:
-        section = section.model_copy(update={"time": None, "group": None})
         types = preparation.columns.types
         wanted = table.Wanted([*preparation.columns.names(), *also], keep)
     return sources.other(
         file,
-        section,
+        config.data,
         types=types,
         wanted=wanted,
         pixels=preparation.pixels,

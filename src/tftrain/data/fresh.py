@@ -16,7 +16,8 @@ from tftrain.data.preparation import Preparation
 from tftrain.data.raw import Raw
 from tftrain.data.splits import Part
 from tftrain.data.table import Table, quoted
-from tftrain.data.table.columns import Category, Columns, Number
+from tftrain.data.table.columns import Category, Columns, Date, Number
+from tftrain.data.table.refusals import guarded
 from tftrain.errors import one_line
 
 _EXACT = 2**53  # whole numbers up to here are exact as 64-bit floats
@@ -28,7 +29,7 @@ class Note:
 
     Args:
         column: its name.
-        kind: `unseen` names, or `missing` cells.
+        kind: `unseen` names, `missing` cells, or `filled` ones, which training may have had too.
         cells: how many.
         rows: of how many.
         example: the first of them.
@@ -45,6 +46,8 @@ class Note:
     def __str__(self) -> str:
         if self.kind == "missing":
             said = "rows hold nothing, as no training row did"
+        elif self.kind == "filled":
+            said = "rows hold no date: the mean of the training rows stands in"
         elif self.known is not None:
             said = f"rows hold names that aren't among the {self.known} known ones"
         else:
@@ -132,7 +135,8 @@ def examine(raw: Raw, preparation: Preparation, data: Data, keep: Sequence[str])
 
 def _kinds(rows: Table, keep: Sequence[str]) -> dict[str, str]:
     """Whole numbers become that again where nothing is lost by it: an id of 7 is no 7.0."""
-    found = table.described(rows.connection)
+    with guarded(rows.source):
+        found = table.described(rows.connection)
     kinds = {name: found[name] for name in dict.fromkeys(keep)}
     checks = {}
     for name, kind in kinds.items():
@@ -165,6 +169,8 @@ def _notes(rows: Table, columns: Columns, data: Data) -> tuple[Note, ...]:
             odd[one.name, "unseen"] = f"{unknown} AND {filled}"
             odd[one.name, "missing"] = f"{unknown} AND NOT ({filled})"
             known[one.name] = _known(one, data)
+        elif isinstance(one, Date):
+            odd[one.name, "filled"] = f"{column} IS NULL"
         elif isinstance(one, Number) and not one.indicator:
             odd[one.name, "missing"] = f"{column} IS NULL"
     if not odd:

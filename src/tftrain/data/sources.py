@@ -124,7 +124,7 @@ def other(
     pixels: Pixels | None = None,
     labelled: bool = True,
 ) -> Raw:
-    """Another source of the same kind.
+    """Another source of the same kind; it isn't split, so it needs no time and no groups.
 
     Args:
         file: its name.
@@ -138,6 +138,8 @@ def other(
         return arrays.read(file, data, labelled=labelled)
     if kind_of(file) == "images":
         return _pictures(file, data, pixels, labelled=labelled)
+    if data.series is None:
+        data = data.model_copy(update={"time": None, "group": None})
     return _of_table(table.read(file, data, types, wanted), data, pixels, labelled=labelled)
 
 

@@ -47,7 +47,7 @@ class Hashed:
 def of_table(table: Table, types: Mapping[str, Type]) -> Hashes:
     """A number for each row of a table, by the columns that are learnt from."""
     cells = ", ".join(f"TRY_CAST({quoted(name)} AS {kind})" for name, kind in types.items())
-    found = table.connection.execute(f"SELECT hash({cells}) AS h FROM {NAME}").fetchnumpy()["h"]
+    found = table.fetch_arrays(f"SELECT hash({cells}) AS h FROM {NAME}")["h"]
     return np.asarray(found, np.uint64)
 
 
@@ -205,9 +205,9 @@ def bunches(table: Table, columns: Sequence[Statistics]) -> list[Remark]:
         whole = f"xor({whole}, {cell})"
     place_of = {one.name: place for place, one in enumerate(columns)}
     asked = ", ".join(f"approx_count_distinct(xor(h, {hashes[place_of[name]]}))" for name in tries)
-    every, *rest = table.connection.execute(
+    ((every, *rest),) = table.fetch(
         f"SELECT approx_count_distinct(h), {asked} FROM (SELECT *, {whole} AS h FROM {NAME})"
-    ).fetchone() or (0,)
+    )
     best = min(range(len(tries)), key=lambda place: rest[place])
     if rest[best] > _ALIKE * every:
         return []

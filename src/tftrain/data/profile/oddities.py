@@ -149,7 +149,9 @@ def _too_many(columns: Iterable[Statistics], data: Data) -> list[Remark]:
     remarks = []
     for one in columns:
         asked = data.columns[one.name].category if one.name in data.columns else Category()
-        if one.kind == "category" and asked and one.distinct > asked.max_categories:
+        asked = asked or Category()
+        shared = asked.num_hashes is None and one.distinct > asked.max_categories
+        if one.kind == "category" and shared:
             message = (
                 f"`{one.name}` has {one.distinct:,} different texts, of which the "
                 f"{asked.max_categories} most frequent have a column of their own "

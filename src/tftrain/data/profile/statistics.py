@@ -200,9 +200,7 @@ def sample(table: Table, names: Sequence[str]) -> Sample:
     step = -(-table.rows // SAMPLE)
     selected = ", ".join(f"{sql} AS {quoted(key)}" for key, sql in asked.items())
     where = "" if step == 1 else f"WHERE hash(rowid) % {step} = 0"
-    arrays = table.connection.execute(
-        f"SELECT {selected} FROM {NAME} {where} ORDER BY rowid"
-    ).fetchnumpy()
+    arrays = table.fetch_arrays(f"SELECT {selected} FROM {NAME} {where} ORDER BY rowid")
     numbers, codes = {}, {}
     for place, name in enumerate(names):
         if _numeric(table, name):

@@ -21,7 +21,7 @@ from tftrain.config import SUFFIXES, Data
 from tftrain.data.table import cells, reading
 from tftrain.data.table.cells import Type
 from tftrain.data.table.reading import Reader
-from tftrain.data.table.refusals import reason, told
+from tftrain.data.table.refusals import guarded, reason, told
 from tftrain.data.table.sql import quoted, text
 from tftrain.errors import DataError, Mark, Problem, did_you_mean, listed
 
@@ -76,7 +76,17 @@ class Table:
 
     def ask(self, select: str, where: str = "", *values: object) -> list[tuple[Any, ...]]:
         """The rows of a SELECT from the table."""
-        return self.connection.execute(f"SELECT {select} FROM {NAME} {where}", values).fetchall()
+        return self.fetch(f"SELECT {select} FROM {NAME} {where}", *values)
+
+    def fetch(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
+        """The rows that any statement gives; a fault of the data where duckdb refuses."""
+        with guarded(self.source):
+            return self.connection.execute(statement, values).fetchall()
+
+    def fetch_arrays(self, statement: str) -> dict[str, NDArray[Any]]:
+        """As `fetch`, column by column."""
+        with guarded(self.source):
+            return self.connection.execute(statement).fetchnumpy()
 
     def arrays(
         self, expressions: Mapping[str, str], start: int = 0, stop: int | None = None
@@ -88,7 +98,7 @@ class Table:
         )
         last = self.rows if stop is None else stop
         where = f"WHERE rowid >= {start} AND rowid < {last}"
-        found = self.connection.execute(f"SELECT {selected} FROM {NAME} {where}").fetchnumpy()
+        found = self.fetch_arrays(f"SELECT {selected} FROM {NAME} {where}")
         return dict(zip(expressions, found.values(), strict=True))
 
     def close(self) -> None:
@@ -288,8 +298,9 @@ def mask(table: Table, rows: NDArray[np.int64]) -> None:
     chosen = np.zeros(table.rows, bool)
     chosen[rows] = True
     make = "CREATE OR REPLACE TABLE train AS SELECT"
-    try:
-        table.connection.execute(f"{make} column0 AS {quoted(CHOSEN)} FROM chosen")
-    except duckdb.CatalogException:  # after a query no variable of Python is in reach either
-        flags = [chosen.tolist()]
-        table.connection.execute(f"{make} unnest($1::BOOLEAN[]) AS {quoted(CHOSEN)}", flags)
+    with guarded(table.source):
+        try:
+            table.connection.execute(f"{make} column0 AS {quoted(CHOSEN)} FROM chosen")
+        except duckdb.CatalogException:  # after a query no variable of Python is in reach either
+            flags = [chosen.tolist()]
+            table.connection.execute(f"{make} unnest($1::BOOLEAN[]) AS {quoted(CHOSEN)}", flags)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from tftrain.config import Data
 from tftrain.data.table.reading import MOST_COLUMNS, is_code, too_many
-from tftrain.data.table.refusals import WORDS
+from tftrain.data.table.refusals import WORDS, among, held
 from tftrain.data.table.sql import quoted
 from tftrain.errors import DataError, Mark, Problem
 
@@ -112,7 +112,7 @@ class _Cells:
             return "VARCHAR"
         if written == "JSON" and not self._nested(name):
             return "VARCHAR"
-        message = f"column `{name}` holds {written}: expected numbers, texts or dates"
+        message = f"column `{name}` holds {held(written)}: expected numbers, texts or dates"
         raise DataError(self._fault("D004", f"{message}; leave it out with data.query"))
 
     def _nested(self, name: str) -> bool:
@@ -157,7 +157,7 @@ class _Cells:
             elif dates >= _MOST * given:
                 where = f"WHERE {column} IS NOT NULL AND {date} IS NULL LIMIT 1"
                 row, value = self._ask(f"rowid, {column}", where)
-                message = _among("dates such as 2021-12-31", name, value, given - dates)
+                message = among("DATE", name, value, given - dates)
                 raise DataError(self._fault("D004", message, row))
         return found
 
@@ -174,7 +174,7 @@ class _Cells:
         problems = [
             *self._not_finite([name for name, kind in types.items() if kind == "DOUBLE"]),
             *self._no_years(
-                [name for name, kind in types.items() if kind in WORDS.keys() - {"DOUBLE"}]
+                [name for name, kind in types.items() if kind in ("DATE", "TIMESTAMP")]
             ),
         ]
         free = [name for name, kind in types.items() if kind == "VARCHAR" and name not in asked]
@@ -221,18 +221,10 @@ class _Cells:
             column = quoted(name)
             where = f"WHERE {column} IS NOT NULL AND TRY_CAST({column} AS DOUBLE) IS NULL LIMIT 1"
             row, value = self._ask(f"rowid, {column}", where)
-            yield self._fault("D004", _among("numbers", name, value, given - numbers), row)
+            yield self._fault("D004", among("DOUBLE", name, value, given - numbers), row)
 
 
 def _date(text: str) -> str:
     """A text as a point in time in UTC, in SQL; NULL where it isn't one of a usual year."""
     usual = f"regexp_matches({text}, '^[0-9]{{4}}[-/][0-9]{{1,2}}[-/][0-9]')"
     return f"CASE WHEN {usual} THEN TRY_CAST(TRY_CAST({text} AS TIMESTAMPTZ) AS TIMESTAMP) END"
-
-
-def _among(kind: str, name: str, value: str, cells: int) -> str:
-    return (
-        f"column `{name}` holds {kind}, but here `{value[:40]}` ({cells:,} such cells); if it "
-        f'means that one is missing, set data.missing: ["{value[:40]}"], or data.columns.{name} to '
-        "category"
-    )

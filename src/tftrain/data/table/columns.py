@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from tftrain.data.table import Table, Type, quoted, siphash, text
+from tftrain.data.table import NAME, Table, Type, quoted, siphash, text
 from tftrain.data.table.vectorizer import Vectorizer
 from tftrain.data.table.vectorizer import from_plain as vectorizer_of
 from tftrain.errors import listed
@@ -112,9 +112,9 @@ class Category:
     def expressions(self, table: Table) -> dict[str, str]:
         """What is asked of the table: the place of each name."""
         kind = quoted(f"names of {self.name}")
-        table.connection.execute(f"DROP TYPE IF EXISTS {kind}")
+        table.fetch(f"DROP TYPE IF EXISTS {kind}")
         names = ", ".join(map(text, self.vocabulary))
-        table.connection.execute(f"CREATE TYPE {kind} AS ENUM ({names})")
+        table.fetch(f"CREATE TYPE {kind} AS ENUM ({names})")
         given = f"coalesce({quoted(self.name)}::VARCHAR, '')"
         code = f"enum_code(TRY_CAST({given} AS {kind}))"
         return {self.name: f"coalesce({code}::INTEGER + 1, 0)"}
@@ -148,12 +148,19 @@ class Hashed:
         return [f"{self.name}:hash_{place}" for place in range(self.bins)]
 
     def expressions(self, table: Table) -> dict[str, str]:
-        """What is asked of the table: the place of each name, which is worked out once."""
-        given = f"coalesce({quoted(self.name)}::VARCHAR, '')"
-        names = [name for (name,) in table.ask(f"DISTINCT {given}", "ORDER BY 1")]
-        places = ", ".join(str(siphash.bin_of(name, self.bins)) for name in names)
-        kind = f"ENUM({', '.join(map(text, names))})"
-        return {self.name: f"[{places}][enum_code({given}::{kind}) + 1]::INTEGER"}
+        """What is asked of the table: the number of each name, of which `bins_of` makes places."""
+        given, kind = f"coalesce({quoted(self.name)}::VARCHAR, '')", self._kind()
+        table.fetch(f"DROP TYPE IF EXISTS {kind}")
+        table.fetch(f"CREATE TYPE {kind} AS ENUM (SELECT DISTINCT {given} FROM {NAME})")
+        return {self.name: f"enum_code({given}::{kind})::INTEGER"}
+
+    def bins_of(self, table: Table) -> NDArray[np.int64]:
+        """By the number that `expressions` gave each of a table's names, its place."""
+        names = table.fetch(f"SELECT unnest(enum_range(NULL::{self._kind()}))")
+        return siphash.bins_of([name for (name,) in names], self.bins)
+
+    def _kind(self) -> str:
+        return quoted(f"names of {self.name}")
 
     def put(self, block: Floats, values: Values) -> None:
         """Writes the columns that it becomes."""
@@ -311,10 +318,11 @@ class Columns:
         expressions: dict[str, str] = {}
         for column in self.columns:
             expressions |= column.expressions(table)
+        bins = {one.name: one.bins_of(table) for one in self.columns if isinstance(one, Hashed)}
         rows = max(1, min(ROW_GROUP, BLOCK_BYTES // (4 * self.width)))
         for start in range(0, table.rows, rows):
             values = table.arrays(expressions, start, min(start + rows, table.rows))
-            yield self._block(values)
+            yield self._block(values | {name: one[values[name]] for name, one in bins.items()})
 
     def _block(self, values: Values) -> Floats:
         block = np.empty((len(next(iter(values.values()))), self.width), np.float32)

@@ -82,9 +82,7 @@ def _counts(table: Table, names: Sequence[str]) -> dict[str, _Counts]:
     for start in range(0, len(names), _PASS):
         some = names[start : start + _PASS]
         asked = ", ".join(map(partial(_count, table), some))
-        rows, *flat = table.connection.execute(
-            f"SELECT count(*), {asked} {TRAINING}"
-        ).fetchone() or (0,)
+        ((rows, *flat),) = table.fetch(f"SELECT count(*), {asked} {TRAINING}")
         for place, name in enumerate(some):
             given, distinct, constant, whole, span = flat[5 * place : 5 * place + 5]
             distinct = min(given, 1) if constant else max(2, min(distinct, given))
@@ -122,14 +120,12 @@ def _number(table: Table, name: str, counts: _Counts) -> tuple[Kind, str]:
     named = bool(_ID.fullmatch(name))
     if rows < _FEWEST or not counts.whole or (not named and counts.span < rows):
         return number
-    (distinct,) = table.connection.execute(
-        f"SELECT count(DISTINCT {column}) {TRAINING}"
-    ).fetchone() or (0,)
+    ((distinct,),) = table.fetch(f"SELECT count(DISTINCT {column}) {TRAINING}")
     if distinct < rows:
         return number
-    (counted,) = table.connection.execute(
+    ((counted,),) = table.fetch(
         f"SELECT min({column} - {NAME}.rowid) = max({column} - {NAME}.rowid) {TRAINING}"
-    ).fetchone() or (False,)
+    )
     if counted:
         return "id", "the rows' own numbers"
     return ("id", "another whole number in every row, and its name") if named else number
@@ -137,10 +133,10 @@ def _number(table: Table, name: str, counts: _Counts) -> tuple[Kind, str]:
 
 def _text(table: Table, name: str, rows: int, given: int, distinct: int) -> tuple[Kind, str]:
     column = quoted(name)
-    words, others = table.connection.execute(
+    ((words, others),) = table.fetch(
         f"SELECT avg(length({column}) - length(replace({column}, ' ', '')) + 1), "
         f"count_if(lower({column}) NOT IN ('true', 'false')) {TRAINING}"
-    ).fetchone() or (0, 0)
+    )
     if not others:
         return "boolean", "true and false"
     many = distinct > _UNIQUE * given and rows >= _FEWEST
@@ -157,11 +153,11 @@ def _text(table: Table, name: str, rows: int, given: int, distinct: int) -> tupl
 def _hint(table: Table, name: str, given: int) -> str:
     """What texts would be if they were written otherwise, which only the user can know."""
     column = quoted(name)
-    numbers, days, example = table.connection.execute(
+    ((numbers, days, example),) = table.fetch(
         f"SELECT count_if(regexp_matches({column}, '{_SIGNS}') "
         f"AND NOT regexp_full_match({column}, '[0-9]+')), "
         f"count_if(regexp_matches({column}, '{_DAYS}')), min({column}) {TRAINING}"
-    ).fetchone() or (0, 0, "")
+    )
     for meant, cells in (("numbers", numbers), ("dates", days)):
         if given and cells >= _MOST * given:
             return f", such as `{example}`: data.query can make {meant} of them"

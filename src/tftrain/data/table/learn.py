@@ -16,6 +16,7 @@ from tftrain.data import table
 from tftrain.data.table import Table, kinds, quoted, vectorizer
 from tftrain.data.table.columns import Category, Columns, Date, Hashed, Number, Prepared, Text, days
 from tftrain.data.table.kinds import TRAINING, Kinds
+from tftrain.data.table.refusals import no_dates
 from tftrain.errors import DataError, listed
 
 _TEXTS = 10_000  # read at a time
@@ -85,14 +86,9 @@ def _counted(rows: Table, data: Data) -> tuple[dict[str, Kinds], dict[str, tuple
 
 
 def _require_type(rows: Table, name: str, types: Sequence[str], source: Source) -> None:
-    if rows.types[name] not in types:
-        message = f"column `{name}` holds {rows.types[name].lower()}: these are no dates"
-        if rows.types[name] == "VARCHAR":
-            ((example,),) = rows.ask(quoted(name), f"WHERE {quoted(name)} IS NOT NULL LIMIT 1")
-            message = (
-                f"column `{name}` holds texts such as `{example[:40]}`: expected dates such as "
-                "2021-12-31; strptime in data.query makes dates of others"
-            )
+    ((example,),) = rows.ask(f"any_value({quoted(name)})")
+    if rows.types[name] not in types or example is None:
+        message = no_dates(name, rows.types[name], example)
         raise DataError(source.problem(("data", "columns", name), "D011", message))
 
 
@@ -103,7 +99,7 @@ def _moments(rows: Table, columns: Mapping[str, str]) -> dict[str, tuple[Any, ..
     for start in range(0, len(names), _PASS):
         some = names[start : start + _PASS]
         asked = ", ".join(_MOMENTS.format(x=columns[name]) for name in some)
-        flat = rows.connection.execute(f"SELECT count(*), {asked} {TRAINING}").fetchone() or ()
+        (flat,) = rows.fetch(f"SELECT count(*), {asked} {TRAINING}")
         for place, name in enumerate(some):
             found[name] = (flat[0], *flat[1 + 5 * place : 6 + 5 * place])
     return found
@@ -148,15 +144,13 @@ def _fill(rows: Table, name: str, impute: str | float, mean: float, *, missing: 
             f"SELECT {column} AS x {TRAINING} AND {column} IS NOT NULL "
             "GROUP BY 1 ORDER BY count(*) DESC, x LIMIT 1"
         )
-    (value,) = rows.connection.execute(asked).fetchone() or (mean,)
+    ((value,),) = rows.fetch(asked)
     return float(value)
 
 
 def _boundaries(rows: Table, name: str, bins: int) -> tuple[float, ...]:
     places = [place / bins for place in range(1, bins)]
-    (found,) = rows.connection.execute(
-        f"SELECT quantile_cont({_number_of(rows, name)}, {places}) {TRAINING}"
-    ).fetchone() or ([],)
+    ((found,),) = rows.fetch(f"SELECT quantile_cont({_number_of(rows, name)}, {places}) {TRAINING}")
     return tuple(sorted({_single(value) for value in found}))
 
 
@@ -164,9 +158,10 @@ def _category(rows: Table, name: str, asked: config.Category) -> Category | Hash
     if asked.num_hashes is not None:
         return Hashed(name, asked.num_hashes)
     given = f"coalesce({quoted(name)}::VARCHAR, '')"
-    found = rows.connection.execute(
-        f"SELECT {given}, count(*) {TRAINING} GROUP BY 1 ORDER BY 2 DESC, 1"
-    ).fetchmany(asked.max_categories)
+    found = rows.fetch(
+        f"SELECT {given}, count(*) {TRAINING} GROUP BY 1 ORDER BY 2 DESC, 1 "
+        f"LIMIT {asked.max_categories}"
+    )
     frequent = [value for value, count in found if count >= asked.min_frequency]
     return Category(name, tuple(sorted(frequent)))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import re
 from collections.abc import Iterator, Mapping
@@ -10,10 +11,27 @@ from contextlib import contextmanager
 from tftrain import stopping
 from tftrain.errors import DataError, Mark, Problem, first_line
 
-WORDS = {
+WORDS: Mapping[str, str] = {
     "DOUBLE": "a number",
+    "BOOLEAN": "true or false",
+    "VARCHAR": "a text",
     "DATE": "a date such as 2021-12-31",
     "TIMESTAMP": "a date and time such as 2021-12-31 23:59:59",
+}
+_HELD: Mapping[re.Pattern[str], str] = {
+    re.compile(kind): words
+    for kind, words in {
+        r".*\[\d*\]": "lists",
+        r"STRUCT.*": "structures",
+        r"MAP.*": "maps",
+        r"BLOB": "bytes",
+        r"JSON": "objects or lists",
+        r"INTERVAL": "spans of time",
+        r"DOUBLE": "numbers",
+        r"BOOLEAN": "true and false",
+        r"VARCHAR": "texts",
+        r"DATE|TIMESTAMP": "dates",
+    }.items()
 }
 _FILE = re.compile(r"^  file = (.+)$", re.MULTILINE)
 _LINE = re.compile(r"CSV Error on Line: (\d+)")
@@ -68,10 +86,31 @@ def told(source: str, *, known: bool = False, encoding: str = "utf-8") -> Iterat
 
 @contextmanager
 def guarded(source: str) -> Iterator[None]:
-    """Whatever duckdb raises later, when it works with the rows that it has read.
+    """Whatever duckdb raises later, when it works with the rows that it has read."""
+    with _interruptible():
+        try:
+            yield
+        except Exception as error:
+            if not _of_duckdb(error):
+                raise
+            raise DataError(_problem(source, error, "utf-8", known=True)) from None
 
-    What a signal's handler raises within a query it replaces by an exception of its own.
-    """
+
+@contextmanager
+def writing() -> Iterator[None]:
+    """Whatever duckdb raises when it makes a file, as the storage's refusal."""
+    with _interruptible():
+        try:
+            yield
+        except Exception as error:
+            if not _of_duckdb(error):
+                raise
+            raise OSError(errno.EIO, reason(error)) from None
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """What a signal's handler raises in a query duckdb replaces by an exception of its own."""
     try:
         yield
     except RuntimeError as error:
@@ -79,10 +118,6 @@ def guarded(source: str) -> Iterator[None]:
             stopping.check()
             raise KeyboardInterrupt from None
         raise
-    except Exception as error:
-        if not _of_duckdb(error):
-            raise
-        raise DataError(_problem(source, error, "utf-8", known=True)) from None
 
 
 def _of_duckdb(error: Exception) -> bool:
@@ -130,15 +165,50 @@ def _of_json(source: str, said: str) -> Problem | None:
 
 
 def _not_converted(found: re.Match[str], *, known: bool) -> str:
+    name, value = found["column"], found["value"]
+    if not known:
+        return among(found["type"], name, value)
     wanted = WORDS.get(found["type"], found["type"])
-    name = found["column"]
-    before = "in training" if known else "in the rows before"
-    message = f"column `{name}`: expected {wanted}, as {before}, got `{found['value'][:40]}`"
-    if known:
-        return message
+    return f"column `{name}`: expected {wanted}, as in training, got `{value[:40]}`"
+
+
+def among(kind: str, name: str, value: str, cells: int | None = None) -> str:
+    """What is said of a text among numbers, or among dates.
+
+    Args:
+        kind: what the column holds otherwise, as duckdb calls it.
+        name: of the column.
+        value: the first such text.
+        cells: how many there are, if that is known.
+    """
+    count = "" if cells is None else f" ({cells:,} such cell{'s' * (cells != 1)})"
     return (
-        f"{message}; if it means that one is missing, add it to data.missing; for a column of "
-        f"names set data.columns.{name} to category"
+        f"column `{name}`: expected {WORDS.get(kind, kind)}, as in other rows, got "
+        f"`{value[:40]}`{count}; if it means that one is missing, set data.missing: "
+        f'["{value[:40]}"]; for a column of names set data.columns.{name} to category'
+    )
+
+
+def held(kind: str) -> str:
+    """What a column of one of duckdb's types holds, in the plural."""
+    return next((words for one, words in _HELD.items() if one.fullmatch(kind)), kind)
+
+
+def no_dates(name: str, kind: str, example: object, or_else: str = "") -> str:
+    """What is said of a column where dates are wanted; as `D011`.
+
+    Args:
+        name: of the column.
+        kind: what it holds, as duckdb calls it.
+        example: a cell; None where all are empty.
+        or_else: what else is taken.
+    """
+    if example is None:
+        return f"column `{name}` is empty in every row"
+    advice = "; strptime in data.query makes dates of others" if kind == "VARCHAR" else ""
+    return (
+        f"column `{name}` holds {held(kind)} such as `{str(example)[:40]}`: expected dates such as "
+        f"2021-12-31{or_else}{advice}"
     )
 
 

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from tftrain.config import Data, Place, Source, class_name
 from tftrain.data.raw import Raw
-from tftrain.data.table import Table, quoted, text
+from tftrain.data.table import Table, quoted, require_columns, text
+from tftrain.data.table.refusals import held, no_dates
 from tftrain.errors import DataError, did_you_mean, listed
 
 _MOST_CLASSES = 10_000
@@ -83,12 +84,17 @@ def raw(table: Table, data: Data, *, labelled: bool = True) -> Raw:
 
 
 def groups(table: Table, name: str) -> NDArray[np.int64]:
-    """The group of each row by number; rows without one are a group each."""
+    """The group of each row by number; rows without one are a group each.
+
+    Raises:
+        DataError: when there is no such column.
+    """
+    require_columns(table, [name])
     column = quoted(name)
-    numbered = table.connection.execute(
+    numbered = table.fetch_arrays(
         f"SELECT CASE WHEN {column} IS NULL THEN -1 - rowid ELSE dense_rank() OVER "
         f"(ORDER BY {column}) END AS g FROM data ORDER BY rowid"
-    ).fetchnumpy()["g"]
+    )["g"]
     return np.asarray(numbered, np.int64)
 
 
@@ -101,25 +107,20 @@ def order(table: Table, name: str) -> NDArray[np.int64]:
     require_all(table, name)
     if table.types[name] == "VARCHAR":
         ((example,),) = table.ask(quoted(name), "LIMIT 1")
-        message = (
-            f"column `{name}` holds texts such as `{example[:40]}`: expected dates such as "
-            "2021-12-31, or numbers, to sort by; strptime in data.query makes dates of others"
-        )
-        raise table.fail("D006", message)
-    found = table.connection.execute(
-        f"SELECT rowid AS r FROM data ORDER BY {quoted(name)}, rowid"
-    ).fetchnumpy()["r"]
-    return np.asarray(found, np.int64)
+        raise table.fail("D011", no_dates(name, "VARCHAR", example, ", or numbers, to sort by"))
+    found = table.fetch_arrays(f"SELECT rowid AS r FROM data ORDER BY {quoted(name)}, rowid")
+    return np.asarray(found["r"], np.int64)
 
 
 def numbers(table: Table, name: str) -> NDArray[np.float64]:
     """A column of numbers, none missing, (rows,).
 
     Raises:
-        DataError: when it holds something else, or a row has none.
+        DataError: when it isn't there or holds something else, or a row has none.
     """
+    require_columns(table, [name])
     if table.types[name] != "DOUBLE":
-        kind = table.types[name].lower()
+        kind = held(table.types[name])
         raise table.fail("D006", f"column `{name}`: expected numbers, got {kind}")
     require_all(table, name)
     return np.asarray(table.arrays({"n": quoted(name)})["n"], np.float64)
@@ -156,8 +157,9 @@ def require_all(table: Table, name: str) -> None:
     """Sees that no row is without a value, where rows can't do without.
 
     Raises:
-        DataError: with the first that is.
+        DataError: with the first that is; when there is no such column.
     """
+    require_columns(table, [name])
     column = quoted(name)
     missing = table.ask("rowid", f"WHERE {column} IS NULL LIMIT 1")
     if missing:
@@ -165,6 +167,7 @@ def require_all(table: Table, name: str) -> None:
         if count == table.rows:
             raise table.fail("D006", f"column `{name}` is empty in every row")
         message = (
-            f"no `{name}` ({count} such rows); to leave them out set data.query to {given(name)}"
+            f"no `{name}` ({count:,} such row{'s' * (count != 1)}); to leave them out set "
+            f"data.query to {given(name)}"
         )
         raise table.fail("D006", message, int(missing[0][0]))

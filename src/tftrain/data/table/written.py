@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
@@ -15,6 +14,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from tftrain.data.table import connect, quoted, text
+from tftrain.data.table.refusals import writing
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection as Connection
@@ -51,7 +51,8 @@ def write(path: Path, blocks: Iterator[Block]) -> None:
     Raises:
         OSError: when the storage refuses.
     """
-    _WRITERS[path.suffix.lower()](path, blocks)
+    with writing():
+        _WRITERS[path.suffix.lower()](path, blocks)
 
 
 def _csv(path: Path, blocks: Iterator[Block]) -> None:
@@ -115,8 +116,6 @@ def _lines(
 
 
 def _parquet(path: Path, blocks: Iterator[Block]) -> None:
-    import duckdb
-
     connection = connect(_MEMORY)
     for place, block in enumerate(blocks):
         if place == 0:
@@ -129,12 +128,7 @@ def _parquet(path: Path, blocks: Iterator[Block]) -> None:
         start = "CREATE TABLE written AS" if place == 0 else "INSERT INTO written"
         connection.execute(f"{start} SELECT {named} FROM block")
     named = ", ".join(f"c{place} AS {quoted(name)}" for place, name in enumerate(names))
-    try:
-        connection.execute(
-            f"COPY (SELECT {named} FROM written) TO {text(str(path))} (FORMAT parquet)"
-        )
-    except duckdb.IOException as error:
-        raise OSError(errno.EIO, str(error).partition("\n")[0]) from None
+    connection.execute(f"COPY (SELECT {named} FROM written) TO {text(str(path))} (FORMAT parquet)")
 
 
 def _register(connection: Connection, block: Block) -> None:
