@@ -10,6 +10,7 @@ from tftrain.config.data import (
     Arrays,
     Data,
     FixedScaling,
+    ends_in,
     kind_of,
 )
 from tftrain.config.dump import origins, resolved, with_origins
@@ -50,6 +51,7 @@ __all__ = [
     "Training",
     "by_shapes",
     "class_name",
+    "ends_in",
     "collect",
     "family",
     "kind_of",
