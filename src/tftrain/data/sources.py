@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -153,7 +154,14 @@ def _listed(raw: Raw, opened: Table, column: str, data: Data, pixels: Pixels | N
     """The images that a column of a table names, by their paths from the table's folder."""
     tabular.require_all(opened, column)
     names = opened.arrays({"n": quoted(column)})["n"]
-    paths = [str(Path(opened.source).parent / name) for name in names]
+    folder = Path(opened.source).parent
+    if glob.has_magic(str(folder)) and not folder.is_dir():
+        message = (
+            f"`{column}` names images from the table's folder, but `{folder}` may be several: "
+            "expected a pattern in the file's name alone"
+        )
+        raise DataError(Problem(Mark(opened.source), "D002", message))
+    paths = [str(folder / name) for name in names]
     form, made = _decoded(paths, data, pixels)
     kept = {
         name: value[made.rows]

@@ -43,7 +43,7 @@ class Decoded(NamedTuple):
 
     Args:
         images: (rows, height, width, channels) in 0..255; uint8, or float32 where one is resized.
-        problems: the files that were left out, as warnings.
+        problems: the files that were left out, as warnings; each once, however often it is listed.
         rows: the place of each image in the list of files, int64.
     """
 
@@ -121,7 +121,7 @@ def decode(
         images[len(rows) : len(rows) + len(block.rows)] = block.images
         problems += block.problems
         rows = np.concatenate([rows, block.rows])
-    return Decoded(images[: len(rows)], problems, rows)
+    return Decoded(images[: len(rows)], [*dict.fromkeys(problems)], rows)
 
 
 def blocks(files: Sequence[str], form: Form, *, skip_broken: bool = False) -> Iterator[Decoded]:
