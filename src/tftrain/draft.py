@@ -96,8 +96,9 @@ def draft(source: str, target: str | None, path: str | Path) -> tuple[Path, Targ
     data = Data(source=source)
     rows = table.read(source, data)
     table.mask(rows, np.arange(rows.rows))
-    aim = _target(rows, statistics(rows, Columns(()), data), target)
-    found = statistics(rows, Columns(()), data.model_copy(update={"target": aim.column.name}))
+    columns = statistics(rows, Columns(()), data)
+    aim = _target(rows, columns, target)
+    found = [replace(one, kind="target") if one is aim.column else one for one in columns]
     place = os.path.relpath(source, file.parent.absolute())
     templates.create(file, _text(place.replace(os.sep, "/"), file, rows.rows, aim, found))
     return file, aim
