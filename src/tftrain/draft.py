@@ -15,10 +15,12 @@ import numpy as np
 
 from tftrain import templates
 from tftrain.config import Data, class_name, kind_of
+from tftrain.config.lint import unequal
 from tftrain.config.text import scalar
 from tftrain.data import table
+from tftrain.data.labels import FEWEST
 from tftrain.data.profile.remarks import counted
-from tftrain.data.profile.statistics import Statistics, sample, shown, statistics
+from tftrain.data.profile.statistics import Statistics, sample, shown, skewness, statistics
 from tftrain.data.table import Table, quoted, tabular
 from tftrain.data.table.columns import Columns
 from tftrain.errors import DataError, Mark, Problem, did_you_mean, listed, one_line
@@ -30,9 +32,7 @@ TARGETS = (
 )
 _MOST_CLASSES = 100
 _MOST_WHOLE = 10  # different whole numbers that are taken for classes
-_FEWEST = 10  # rows of a class
 _LEAST = 5  # that go into three parts
-_UNEQUAL = 5
 _SKEWED = 1.0
 _TRAINING = 0.6  # of the rows
 _MOST_SHOWN = 60
@@ -149,7 +149,7 @@ def _aim(rows: Table, column: Statistics) -> Target:
         if rows.rows < _LEAST:
             raise fail("D007", f"too few rows: {rows.rows}")
         return Target(column, {}, log=_skewed(rows, column))
-    kept = _of_rows(classes, _FEWEST)
+    kept = _of_rows(classes, FEWEST)
     if len(kept) > _MOST_CLASSES or len(classes) > max(2, rows.rows / 2):
         message = f"{len(classes):,} different values in `{name}`: these are no classes"
         raise fail("D006", message)
@@ -157,7 +157,7 @@ def _aim(rows: Table, column: Statistics) -> Target:
         kept = _of_rows(classes, _LEAST)
     if len(kept) < 2:  # noqa: PLR2004 - as above
         raise fail("D007", f"`{name}`: expected {_LEAST} rows of each of two classes, at least")
-    if len(kept) == 2 and _unequal(kept):  # noqa: PLR2004 - the rare one is looked for: class 1
+    if len(kept) == 2 and unequal(kept.values()):  # noqa: PLR2004 - the rare one is looked for: class 1
         kept = dict(sorted(kept.items(), key=lambda one: -one[1]))
     left_out = [class_name(label) for label in classes if label not in kept]
     return Target(column, kept, left_out)
@@ -190,8 +190,7 @@ def _skewed(rows: Table, column: Statistics) -> bool:
         return False
     numbers = sample(rows, [column.name]).numbers[column.name]
     given = numbers[~np.isnan(numbers)]
-    spread = given.std()
-    return bool(spread and (((given - given.mean()) / spread) ** 3).mean() > _SKEWED)
+    return skewness(given) > _SKEWED
 
 
 def _text(place: str, path: Path, rows: int, aim: Target, columns: Sequence[Statistics]) -> str:
@@ -295,17 +294,13 @@ def _model(train: int, aim: Target, width: int) -> list[str]:
     return lines
 
 
-def _unequal(counts: Mapping[Label, int]) -> bool:
-    return bool(counts) and max(counts.values()) >= _UNEQUAL * min(counts.values())
-
-
 def _training(train: int, aim: Target) -> list[str]:
     classes = len(aim.counts)
-    unequal = _unequal(aim.counts)
+    rare_one = unequal(aim.counts.values())
     loss, metrics = "MeanSquaredError", "MeanAbsoluteError, R2Score"
     if classes == 2:  # noqa: PLR2004 - as above
         loss = "BinaryCrossentropy"
-        metrics = "accuracy, AUC, Precision, Recall" if unequal else "accuracy, AUC"
+        metrics = "accuracy, AUC, Precision, Recall" if rare_one else "accuracy, AUC"
     elif classes:
         loss, metrics = "SparseCategoricalCrossentropy", "accuracy"
     batch = next(size for most, size in _BATCHES if train < most)
@@ -314,7 +309,7 @@ def _training(train: int, aim: Target) -> list[str]:
     )
     stopping = f"monitor: val_loss, patience: {patience}, restore_best_weights: true"
     lines = ["training:", f"  loss: {loss}"]
-    if unequal:
+    if rare_one:
         rare = min(aim.counts, key=lambda label: aim.counts[label])
         share = aim.counts[rare] / sum(aim.counts.values())
         told = f"{shown(class_name(rare))} is {share:.1%} of the rows; this weighs all the same"
