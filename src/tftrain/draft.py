@@ -19,11 +19,10 @@ from tftrain.config.lint import unequal
 from tftrain.config.text import scalar
 from tftrain.data import table
 from tftrain.data.labels import FEWEST
-from tftrain.data.profile.remarks import counted
 from tftrain.data.profile.statistics import Statistics, sample, shown, skewness, statistics
 from tftrain.data.table import Table, quoted, tabular
 from tftrain.data.table.columns import Columns
-from tftrain.errors import DataError, Mark, Problem, did_you_mean, listed, one_line
+from tftrain.errors import DataError, Mark, Problem, counted, did_you_mean, listed, one_line
 
 # Lower case, the likeliest first.
 TARGETS = (

@@ -17,12 +17,12 @@ from tftrain.config.lint import unequal
 from tftrain.data.labels import FEWEST, balanced
 from tftrain.data.profile import duplicates, leaks, oddities
 from tftrain.data.profile.duplicates import Hashed
-from tftrain.data.profile.remarks import Remark, counted, note, ok
+from tftrain.data.profile.remarks import Remark, note, ok
 from tftrain.data.profile.statistics import Sample, Statistics, sample, statistics
 from tftrain.data.raw import Raw
 from tftrain.data.splits import Part, Splits
 from tftrain.data.table import Table
-from tftrain.errors import Problem, listed
+from tftrain.errors import Problem, counted, listed
 
 _IN_ORDER = 20  # rows, from which on an order of labels is no chance
 

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tftrain.config import Category, Data, Place
-from tftrain.data.profile.remarks import Remark, counted, note, ok
+from tftrain.data.profile.remarks import Remark, note, ok
 from tftrain.data.profile.statistics import Sample, Statistics, named, shown, skewness
 from tftrain.data.table import Table, quoted
+from tftrain.errors import counted
 
 _EMPTY = 0.95
 _SAME = 0.999
