@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tftrain import templates
-from tftrain.config import Data, class_name, kind_of
+from tftrain import files, templates
+from tftrain.config import TABLE_SUFFIXES, Data, class_name, kind_of
 from tftrain.config.lint import unequal
 from tftrain.config.text import scalar
 from tftrain.data import table
@@ -29,6 +29,7 @@ TARGETS = (
     *("target", "label", "labels", "class", "y", "outcome", "churn", "default", "response"),
     *("survived", "fraud", "attrition", "species", "diagnosis", "result", "price"),
 )
+_ENDINGS = tuple(one for one in TABLE_SUFFIXES if not one.endswith(".gz"))
 _MOST_CLASSES = 100
 _MOST_WHOLE = 10  # different whole numbers that are taken for classes
 _LEAST = 5  # that go into three parts
@@ -86,8 +87,7 @@ def draft(source: str, target: str | None, path: str | Path) -> tuple[Path, Targ
         RunError: when the file is there already or can't be written.
     """
     if kind_of(source) != "table":
-        message = "expected a table: a .csv, .tsv, .parquet or .jsonl file, or a pattern of them"
-        raise DataError(Problem(Mark(source), "D002", message))
+        raise DataError(Problem(Mark(source), "D002", _no_table(source)))
     stem = re.sub(r"\W+", "_", Path(source).name.partition(".")[0]).strip("_") or "data"
     file = templates.inside(path, stem)
     templates.require_new(file)
@@ -101,6 +101,16 @@ def draft(source: str, target: str | None, path: str | Path) -> tuple[Path, Targ
     place = os.path.relpath(source, file.parent.absolute())
     templates.create(file, _text(place.replace(os.sep, "/"), file, rows.rows, aim, found))
     return file, aim
+
+
+def _no_table(source: str) -> str:
+    """What is supported instead, and where to begin with what isn't."""
+    message = f"expected a table ({', '.join(_ENDINGS)}), or a pattern of several"
+    if files.is_folder(Path(source)):
+        return f"{message}; it is a folder: one of images is itself a config's `data.source`"
+    if kind_of(source) == "images":
+        return message
+    return f"{message}; the template `digits` is a config for arrays"
 
 
 def _target(rows: Table, columns: Sequence[Statistics], asked: str | None) -> Target:
