@@ -747,6 +747,28 @@ def test_a_draft_can_be_stopped(folder, monkeypatch):
     assert stopped.value.exit_code == 130
 
 
+def test_an_image_that_is_named_often_is_told_once(folder):
+    Image.new("L", (8, 8)).save(folder / "i.png")
+    rows = ["i.png,no", "i.png,yes", "j.png,no"] * 5
+    (folder / "d.csv").write_text(table(*rows, names="p,y"))
+    section = {"columns": {"p": "image"}, "size": [8, 8]}
+    gone = "D001]: j.png: no such file or folder"
+    assert fault(folder, section=section) == f"c.yaml:2:11: error[{gone}"
+    path = written(folder, "d.csv", {**section, "on_error": "skip"}, "BinaryCrossentropy")
+    assert len(data.load(*config.load(path)).notes) == 1
+
+
+def test_images_beside_tables_of_several_folders(folder):
+    for name in ("one", "two"):
+        (folder / name).mkdir()
+        (folder / name / "d.csv").write_text(table(*["i.png,no", "i.png,yes"] * 5, names="p,y"))
+    said = fault(folder, "*/d.csv", {"columns": {"p": "image"}})
+    assert said == (
+        "c.yaml:2:11: error[D002]: */d.csv: `p` names images from the table's folder, but `*` may "
+        "be several: expected a pattern in the file's name alone"
+    )
+
+
 def test_the_command_says_it_in_one_line(folder):
     (folder / "d.csv").write_text(table(*ROWS, "1,a,no,9"))
     path = written(folder, "d.csv", {}, "BinaryCrossentropy")

@@ -15,8 +15,10 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.utils.class_weight import compute_class_weight
 
 from tftrain import config, data
+from tftrain.config import headers
 from tftrain.data import arrays, scaling
 from tftrain.data.split import shares, split
+from tftrain.errors import DataError
 
 rng = np.random.default_rng(7)
 X = rng.normal(3, 2, (60, 4))
@@ -69,6 +71,26 @@ def test_bundled_sets_are_scikit_learns(name, loss, load):
     assert labels.dtype == (np.float32 if loss == "MeanSquaredError" else np.int32)
     if splits.form.classes is not None:
         assert splits.form.classes == tuple(str(label) for label in bunch.target_names)
+
+
+@pytest.mark.parametrize(
+    ("source", "missing"),
+    [
+        ("ROWS.NPZ", "ROW.NPZ"),
+        ({"x": "INPUTS.NPY", "y": "Labels.Npy"}, {"x": "INPUT.NPY", "y": "Labels.Npy"}),
+    ],
+)
+def test_endings_are_read_in_capitals_too(source, missing, load, tmp_path):
+    np.savez(tmp_path / "d.npz", a=X, y=Y)
+    (tmp_path / "d.npz").rename(tmp_path / "ROWS.NPZ")
+    for name, array in (("INPUTS.NPY", X), ("Labels.Npy", Y)):
+        with (tmp_path / name).open("wb") as file:
+            np.save(file, array)
+    names = {"x": "a"} if isinstance(source, str) else {}
+    np.testing.assert_array_equal(everything(load({"source": source, **names}))[1], Y)
+    assert headers.known(config.load(tmp_path / "config.yaml")[0])[0].inputs == (4,)
+    with pytest.raises(DataError, match=r"did you mean `(ROWS\.NPZ|INPUTS\.NPY)`"):
+        load({"source": missing, **names})
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float16, np.uint8, np.int64, bool])

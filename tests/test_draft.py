@@ -207,8 +207,13 @@ def test_no_file_is_written_over_and_only_tables_are_read(tmp_path):
     with pytest.raises(RunError, match="is there already"):
         draft(str(table(tmp_path / "t.csv", classes())), None, tmp_path)
     assert (tmp_path / "t.yaml").read_text() == "# hours of work\n"
-    with pytest.raises(DataError, match="expected a table"):
+    said = r"D002\]: expected a table \(.csv, .tsv, .*.parquet\), or a pattern of several"
+    with pytest.raises(DataError, match=f"{said}; the template `digits` is a config for arrays"):
         draft("x.npy", None, tmp_path)
+    with pytest.raises(DataError, match=f"{said}; it is a folder: one of images is itself"):
+        draft(str(tmp_path), None, tmp_path)
+    with pytest.raises(DataError, match=f"{said}$"):
+        draft("x.xlsx", None, tmp_path)
     with pytest.raises(DataError, match="D001"):
         draft(str(tmp_path / "gone.csv"), None, tmp_path)
 

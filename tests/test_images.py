@@ -358,6 +358,20 @@ def test_only_images_of_another_size_make_floats(put):
     np.testing.assert_array_equal(decoded[1], resize(GREY[:3, :, None], (5, 4)))
 
 
+@pytest.mark.parametrize("last", [GREY, GREY[:3]])
+def test_pixels_are_held_once_even_if_the_last_is_resized(last, put, monkeypatch):
+    files = put(**{f"{place}_png": GREY for place in range(9)}, z_png=last)
+    monkeypatch.setattr(images, "BLOCK_BYTES", 4 * GREY.size)
+    made = []
+    monkeypatch.setattr(
+        np, "empty", lambda *given, real=np.empty: made.append(given) or real(*given)
+    )
+    decoded = images.decode(files, Form((5, 4), 1)).images
+    whole = [dtype for shape, dtype in made if shape[0] == len(files)]
+    assert [np.dtype(one) for one in whole] == [decoded.dtype]
+    assert decoded.dtype == (np.uint8 if last is GREY else np.float32)
+
+
 def bomb(columns, rows):
     """A PNG that says it is large and holds next to nothing."""
 

@@ -13,26 +13,26 @@ from pathlib import Path
 
 import numpy as np
 
-from tftrain import templates
-from tftrain.config import Data, class_name, kind_of
+from tftrain import files, templates
+from tftrain.config import TABLE_SUFFIXES, Data, class_name, kind_of
+from tftrain.config.lint import unequal
 from tftrain.config.text import scalar
 from tftrain.data import table
-from tftrain.data.profile.remarks import counted
-from tftrain.data.profile.statistics import Statistics, sample, shown, statistics
+from tftrain.data.labels import FEWEST
+from tftrain.data.profile.statistics import Statistics, sample, shown, skewness, statistics
 from tftrain.data.table import Table, quoted, tabular
 from tftrain.data.table.columns import Columns
-from tftrain.errors import DataError, Mark, Problem, did_you_mean, listed, one_line
+from tftrain.errors import DataError, Mark, Problem, counted, did_you_mean, listed, one_line
 
 # Lower case, the likeliest first.
 TARGETS = (
     *("target", "label", "labels", "class", "y", "outcome", "churn", "default", "response"),
     *("survived", "fraud", "attrition", "species", "diagnosis", "result", "price"),
 )
+_ENDINGS = tuple(one for one in TABLE_SUFFIXES if not one.endswith(".gz"))
 _MOST_CLASSES = 100
 _MOST_WHOLE = 10  # different whole numbers that are taken for classes
-_FEWEST = 10  # rows of a class
 _LEAST = 5  # that go into three parts
-_UNEQUAL = 5
 _SKEWED = 1.0
 _TRAINING = 0.6  # of the rows
 _MOST_SHOWN = 60
@@ -87,8 +87,7 @@ def draft(source: str, target: str | None, path: str | Path) -> tuple[Path, Targ
         RunError: when the file is there already or can't be written.
     """
     if kind_of(source) != "table":
-        message = "expected a table: a .csv, .tsv, .parquet or .jsonl file, or a pattern of them"
-        raise DataError(Problem(Mark(source), "D002", message))
+        raise DataError(Problem(Mark(source), "D002", _no_table(source)))
     stem = re.sub(r"\W+", "_", Path(source).name.partition(".")[0]).strip("_") or "data"
     file = templates.inside(path, stem)
     templates.require_new(file)
@@ -96,11 +95,22 @@ def draft(source: str, target: str | None, path: str | Path) -> tuple[Path, Targ
     data = Data(source=source)
     rows = table.read(source, data)
     table.mask(rows, np.arange(rows.rows))
-    aim = _target(rows, statistics(rows, Columns(()), data), target)
-    found = statistics(rows, Columns(()), data.model_copy(update={"target": aim.column.name}))
+    columns = statistics(rows, Columns(()), data)
+    aim = _target(rows, columns, target)
+    found = [replace(one, kind="target") if one is aim.column else one for one in columns]
     place = os.path.relpath(source, file.parent.absolute())
     templates.create(file, _text(place.replace(os.sep, "/"), file, rows.rows, aim, found))
     return file, aim
+
+
+def _no_table(source: str) -> str:
+    """What is supported instead, and where to begin with what isn't."""
+    message = f"expected a table ({', '.join(_ENDINGS)}), or a pattern of several"
+    if files.is_folder(Path(source)):
+        return f"{message}; it is a folder: one of images is itself a config's `data.source`"
+    if kind_of(source) == "images":
+        return message
+    return f"{message}; the template `digits` is a config for arrays"
 
 
 def _target(rows: Table, columns: Sequence[Statistics], asked: str | None) -> Target:
@@ -148,7 +158,7 @@ def _aim(rows: Table, column: Statistics) -> Target:
         if rows.rows < _LEAST:
             raise fail("D007", f"too few rows: {rows.rows}")
         return Target(column, {}, log=_skewed(rows, column))
-    kept = _of_rows(classes, _FEWEST)
+    kept = _of_rows(classes, FEWEST)
     if len(kept) > _MOST_CLASSES or len(classes) > max(2, rows.rows / 2):
         message = f"{len(classes):,} different values in `{name}`: these are no classes"
         raise fail("D006", message)
@@ -156,7 +166,7 @@ def _aim(rows: Table, column: Statistics) -> Target:
         kept = _of_rows(classes, _LEAST)
     if len(kept) < 2:  # noqa: PLR2004 - as above
         raise fail("D007", f"`{name}`: expected {_LEAST} rows of each of two classes, at least")
-    if len(kept) == 2 and _unequal(kept):  # noqa: PLR2004 - the rare one is looked for: class 1
+    if len(kept) == 2 and unequal(kept.values()):  # noqa: PLR2004 - the rare one is looked for: class 1
         kept = dict(sorted(kept.items(), key=lambda one: -one[1]))
     left_out = [class_name(label) for label in classes if label not in kept]
     return Target(column, kept, left_out)
@@ -189,8 +199,7 @@ def _skewed(rows: Table, column: Statistics) -> bool:
         return False
     numbers = sample(rows, [column.name]).numbers[column.name]
     given = numbers[~np.isnan(numbers)]
-    spread = given.std()
-    return bool(spread and (((given - given.mean()) / spread) ** 3).mean() > _SKEWED)
+    return skewness(given) > _SKEWED
 
 
 def _text(place: str, path: Path, rows: int, aim: Target, columns: Sequence[Statistics]) -> str:
@@ -294,17 +303,13 @@ def _model(train: int, aim: Target, width: int) -> list[str]:
     return lines
 
 
-def _unequal(counts: Mapping[Label, int]) -> bool:
-    return bool(counts) and max(counts.values()) >= _UNEQUAL * min(counts.values())
-
-
 def _training(train: int, aim: Target) -> list[str]:
     classes = len(aim.counts)
-    unequal = _unequal(aim.counts)
+    rare_one = unequal(aim.counts.values())
     loss, metrics = "MeanSquaredError", "MeanAbsoluteError, R2Score"
     if classes == 2:  # noqa: PLR2004 - as above
         loss = "BinaryCrossentropy"
-        metrics = "accuracy, AUC, Precision, Recall" if unequal else "accuracy, AUC"
+        metrics = "accuracy, AUC, Precision, Recall" if rare_one else "accuracy, AUC"
     elif classes:
         loss, metrics = "SparseCategoricalCrossentropy", "accuracy"
     batch = next(size for most, size in _BATCHES if train < most)
@@ -313,7 +318,7 @@ def _training(train: int, aim: Target) -> list[str]:
     )
     stopping = f"monitor: val_loss, patience: {patience}, restore_best_weights: true"
     lines = ["training:", f"  loss: {loss}"]
-    if unequal:
+    if rare_one:
         rare = min(aim.counts, key=lambda label: aim.counts[label])
         share = aim.counts[rare] / sum(aim.counts.values())
         told = f"{shown(class_name(rare))} is {share:.1%} of the rows; this weighs all the same"

@@ -263,6 +263,11 @@ def listed(names: Iterable[str]) -> str:
     return ", ".join(every[:_MOST]) + (f", ... ({len(every)})" if len(every) > _MOST else "")
 
 
+def counted(number: int, one: str, many: str | None = None) -> str:
+    """`1 row`, `1,332 rows`."""
+    return f"{number:,} {one if number == 1 else many or f'{one}s'}"
+
+
 def first_line(error: BaseException) -> str:
     """What an exception says, as one line of bearable length."""
     text = " ".join(_NODES.sub("", str(error)).split()) or type(error).__name__

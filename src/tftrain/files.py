@@ -142,7 +142,7 @@ def beside(
     """
     names = {other: other for other in others}
     for other in path.parent.glob("*"):
-        if other.name.endswith(tuple(suffixes)) and other.is_file():
+        if other.name.lower().endswith(tuple(suffixes)) and other.is_file():
             names[_stem(other, suffixes)] = other.name
         elif folders and is_folder(other):
             names[other.name] = other.name
@@ -152,8 +152,8 @@ def beside(
 
 def _stem(path: Path, suffixes: Collection[str]) -> str:
     """A file's name without its ending, which may be of two parts as `.csv.gz`."""
-    endings = [suffix for suffix in suffixes if path.name.endswith(suffix)]
-    return path.name.removesuffix(max(endings, key=len)) if endings else path.stem
+    endings = [suffix for suffix in suffixes if path.name.lower().endswith(suffix)]
+    return path.name[: -max(map(len, endings))] if endings else path.stem
 
 
 def cannot(verb: str, path: Path, error: OSError) -> Problem:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tftrain import terminal
-from tftrain.errors import Mark, Problem
+from tftrain.errors import Mark, Problem, counted
 
 MOST = 100  # that are shown one by one
 _LINE_END = re.compile(r"\r\n|\r|\n")  # as YAML counts lines
@@ -40,11 +40,8 @@ def text(problems: Iterable[Problem], *, excerpts: bool) -> list[str]:
 
 def count(problems: Sequence[Problem]) -> str:
     """`2 errors, 1 warning`."""
-    counted = Counter[str](problem.severity for problem in problems)
-    shown = [
-        f"{counted[kind]} {kind}{'s' * (counted[kind] > 1)}" for kind in _KINDS if counted[kind]
-    ]
-    return ", ".join(shown) or "no errors"
+    found = Counter[str](problem.severity for problem in problems)
+    return ", ".join(counted(found[kind], kind) for kind in _KINDS if found[kind]) or "no errors"
 
 
 def network_table(rows: Sequence[tuple[str, Sequence[int | None] | None, int | None]]) -> str:

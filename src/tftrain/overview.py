@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 
 from tftrain import terminal
 from tftrain.data.profile import Profile
-from tftrain.data.profile.remarks import SECTIONS, counted
+from tftrain.data.profile.remarks import SECTIONS
 from tftrain.data.profile.statistics import Statistics, shown
-from tftrain.errors import one_line
+from tftrain.errors import counted, one_line
 
 _MOST_COLUMNS = 60
 _MOST_CLASSES = 30

@@ -10,6 +10,7 @@ from tftrain.config.data import (
     Arrays,
     Data,
     FixedScaling,
+    ends_in,
     kind_of,
 )
 from tftrain.config.dump import origins, resolved, with_origins
@@ -51,6 +52,7 @@ __all__ = [
     "by_shapes",
     "class_name",
     "collect",
+    "ends_in",
     "family",
     "kind_of",
     "load",

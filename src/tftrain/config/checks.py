@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from tftrain import files
 from tftrain.config.bundled import BUNDLED
-from tftrain.config.data import DATASETS, SUFFIXES, Arrays, Data, kind_of
+from tftrain.config.data import DATASETS, SUFFIXES, Arrays, Data, ends_in, kind_of
 from tftrain.config.losses import family
 from tftrain.config.schema import Spec, Training
 from tftrain.config.text import MAX_FAULTS, Place
@@ -95,7 +95,7 @@ def data_files(data: Data) -> Iterator[Fault]:
 def _names_in_npz(data: Data) -> Iterator[Fault]:
     """Names of arrays where there is no archive to look in would count for nothing."""
     files = (data.source, data.split.validation, data.split.test)
-    if any(isinstance(file, str) and file.endswith(".npz") for file in files):
+    if any(isinstance(file, str) and ends_in(file, ".npz") for file in files):
         return
     for key in ("x", "y", *(("sample_weight",) if kind_of(data.source) != "table" else ())):
         if _given(data, key):

@@ -42,8 +42,13 @@ def _label(value: object) -> object:
 Label = Annotated[bool | int | float | str, BeforeValidator(_label)]
 
 
+def ends_in(name: str, endings: str | tuple[str, ...]) -> bool:
+    """Whether a file's name has one of some endings, in letters of either case."""
+    return name.lower().endswith(endings)
+
+
 def _npy_file(value: object) -> object:
-    if isinstance(value, str) and not value.endswith(".npy"):
+    if isinstance(value, str) and not ends_in(value, ".npy"):
         raise PydanticCustomError("word", "expected an .npy file")
     return value
 
@@ -61,11 +66,11 @@ class Arrays(Section):
 
 def kind_of(source: str | Arrays) -> SourceKind:
     """What a source is, by its name."""
-    if isinstance(source, Arrays) or source.lower().endswith(ARRAY_SUFFIXES):
+    if isinstance(source, Arrays) or ends_in(source, ARRAY_SUFFIXES):
         return "arrays"
     if source in DATASETS:
         return "bundled"
-    return "table" if source.lower().endswith(TABLE_SUFFIXES) else "images"
+    return "table" if ends_in(source, TABLE_SUFFIXES) else "images"
 
 
 def _source(value: object) -> str:
@@ -82,7 +87,7 @@ def _file(value: str) -> str:
 
 def _is_path(value: str) -> bool:
     """A file of a kind that is read, or the absolute path that `load` makes of a folder's."""
-    return value.lower().endswith(SUFFIXES) or Path(value).is_absolute()
+    return ends_in(value, SUFFIXES) or Path(value).is_absolute()
 
 
 def _no_source(value: object, form: str, choices: tuple[str, ...]) -> PydanticCustomError:

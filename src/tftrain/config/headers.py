@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, Literal
 
 from tftrain.config.checks import Fault
-from tftrain.config.data import ARRAY_SUFFIXES, Arrays, Data
+from tftrain.config.data import ARRAY_SUFFIXES, Arrays, Data, ends_in
 from tftrain.config.lint import Facts, facts_of, training_rows
 from tftrain.config.losses import Family, family
 from tftrain.config.schema import Config
@@ -104,7 +104,7 @@ def fault(name: str, array: Header, inputs: tuple[int, ...]) -> tuple[str, str] 
 
 def no_labels(file: str, data: Data) -> str:
     """What to say of a source without labels."""
-    if file.endswith(".npy"):
+    if ends_in(file, ".npy"):
         return "no labels: name their file too, as {x: X.npy, y: y.npy}"
     return f"no labels: expected an array called `{data.y}`"
 
@@ -118,7 +118,7 @@ def _read(source: str | float | Arrays, data: Data) -> dict[str, Header]:
     written: dict[str, str] = {}
     if isinstance(source, Arrays):
         written = source.model_dump(exclude_none=True)
-    elif isinstance(source, str) and source.endswith(ARRAY_SUFFIXES):
+    elif isinstance(source, str) and ends_in(source, ARRAY_SUFFIXES):
         written = {"x": source}
     found: dict[str, Header] = {}
     for name, file in written.items():
@@ -126,7 +126,7 @@ def _read(source: str | float | Arrays, data: Data) -> dict[str, Header]:
         if not path.is_file():  # a pipe would be waited for
             continue
         with _told(path), contextlib.suppress(*_UNKNOWN):
-            if path.suffix == ".npz":
+            if ends_in(file, ".npz"):
                 return _archive(path, data)
             with path.open("rb") as content:
                 found[name] = _header(content, path)

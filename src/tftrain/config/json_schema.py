@@ -39,7 +39,7 @@ _KEYS: Mapping[str, Kinds] = {  # of the sections, those that hold Keras objects
     "callbacks": ("callback",),
 }
 _PATH = {"type": "string", "minLength": 1}
-_NPY_FILE = {"type": "string", "pattern": r"\.npy$"}
+_NPY_FILE = {"type": "string", "pattern": r"\.[nN][pP][yY]$"}
 _LINT = {code: text for code, text in CODES.items() if code.startswith("N")}
 _TEXTS: Mapping[tuple[str, str], list[Schema]] = {  # what the checks of `schema` ask of a text
     ("Data", "source"): [{"enum": list(DATASETS)}, _PATH],

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from tftrain import files
 from tftrain.config import checks, extends, interpolate, override, resolve, text, wording
-from tftrain.config.data import DATASETS, SUFFIXES, Data
+from tftrain.config.data import DATASETS, SUFFIXES, Data, ends_in
 from tftrain.config.schema import Config, Model, Training
 from tftrain.config.text import Mapping, Scalar, Source
 from tftrain.errors import ConfigError, Problem
@@ -170,7 +170,7 @@ def _make_absolute(root: Mapping) -> None:
                 if not isinstance(file, Scalar) or file.value in ("", *DATASETS):
                     continue
                 path = wording.folder_of(file.mark) / str(file.value)
-                if path.name.lower().endswith(SUFFIXES) or files.is_folder(path):
+                if ends_in(path.name, SUFFIXES) or files.is_folder(path):
                     file.value = str(path.absolute())
 
 

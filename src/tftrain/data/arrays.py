@@ -20,7 +20,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from tftrain import files
-from tftrain.config import DATASETS, SUFFIXES, Arrays, Data, headers
+from tftrain.config import DATASETS, SUFFIXES, Arrays, Data, ends_in, headers
 from tftrain.config.headers import Header
 from tftrain.data.raw import Raw
 from tftrain.data.splits import release
@@ -60,9 +60,9 @@ def read(source: str | Arrays, data: Data, *, labelled: bool = True) -> Raw:
     """
     if isinstance(source, Arrays):
         raw = _npy_files(source)
-    elif source.endswith(".npz"):
+    elif ends_in(source, ".npz"):
         raw = _npz(Path(source), data, labelled=labelled)
-    elif source.endswith(".npy"):
+    elif ends_in(source, ".npy"):
         raw = Raw(_npy(Path(source)), None, None, None, source)
     elif source in DATASETS:
         return _digits() if source == "digits" else _bundled(source)

@@ -10,7 +10,7 @@ import errno
 import hashlib
 import json
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
@@ -69,20 +69,16 @@ class Key:
 
 def key(config: Config) -> Key | None:
     """The key of a config's rows; None where they don't come from tables alone."""
-    named = sources.files(config.data)
-    patterns = {name: one for name, one in named.items() if isinstance(one, str)}
-    if len(patterns) < len(named) or any(kind_of(one) != "table" for one in patterns.values()):
+    matched = _tables(config)
+    if matched is None:
         return None
-    if any(column.kind == "image" for column in config.data.columns.values()):
-        return None
-    matched = {name: files.matching(one) for name, one in patterns.items()}
     paths = tuple(Path(path) for one in matched.values() for path in one)
     try:
         stamps = _stamps(paths)
     except OSError:
         return None
     section = config.data.model_dump(mode="json", exclude={"source"})
-    for name in patterns:
+    for name in matched:
         section["split"].pop(name, None)  # where a file lies doesn't matter
     settings = {
         "format": _FORMAT,
@@ -100,8 +96,22 @@ def key(config: Config) -> Key | None:
 
 def table_bytes(config: Config) -> int:
     """How large the files are that a config's rows come from, where they are tables."""
-    found = key(config)
-    return sum(size for size, _ in found.stamps) if found else 0
+    matched = _tables(config) or {}
+    try:
+        return sum(size for one in matched.values() for size, _ in _stamps(map(Path, one)))
+    except OSError:
+        return 0
+
+
+def _tables(config: Config) -> dict[str, list[str]] | None:
+    """The files of a config's rows, by their key; None where they aren't tables alone."""
+    named = sources.files(config.data)
+    patterns = {name: one for name, one in named.items() if isinstance(one, str)}
+    if len(patterns) < len(named) or any(kind_of(one) != "table" for one in patterns.values()):
+        return None
+    if any(column.kind == "image" for column in config.data.columns.values()):
+        return None
+    return {name: files.matching(one) for name, one in patterns.items()}
 
 
 def find(wanted: Key | None) -> Splits | None:
@@ -356,7 +366,7 @@ def _sum(content: bytes) -> bytes:
     return hashlib.sha256(content).hexdigest().encode()
 
 
-def _stamps(paths: tuple[Path, ...]) -> tuple[tuple[int, int], ...]:
+def _stamps(paths: Iterable[Path]) -> tuple[tuple[int, int], ...]:
     return tuple((told.st_size, told.st_mtime_ns) for told in (path.stat() for path in paths))
 
 

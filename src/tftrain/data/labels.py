@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from tftrain.config import Config, Data, Family, Source, class_name, family, not_positive
 from tftrain.errors import DataError, did_you_mean, listed
 
+FEWEST = 10  # rows of a class that can be learnt and scored
 _MOST_CLASSES = 12  # that a message names one by one
 
 
@@ -106,8 +107,6 @@ def as_texts(flat: NDArray[Any], names: tuple[str, ...] | None) -> NDArray[np.st
 def class_weights(labels: Labels, config: Config, source: Source) -> NDArray[np.float32] | None:
     """A weight for each class by number, or None where the config asks for none.
 
-    `balanced` is scikit-learn's: rows / (classes * rows of the class).
-
     Raises:
         DataError: when a class is named that the data don't have, or labels aren't classes.
     """
@@ -121,7 +120,7 @@ def class_weights(labels: Labels, config: Config, source: Source) -> NDArray[np.
         )
     if isinstance(wanted, str):
         counts = np.bincount(labels.groups, minlength=len(classes))
-        return (len(labels.groups) / (len(classes) * counts)).astype(np.float32)
+        return balanced(counts).astype(np.float32)
     unknown = [name for name in wanted if name not in classes]
     if unknown:
         near = did_you_mean(unknown[0], classes) or f"; expected some of {listed(classes)}"
@@ -130,6 +129,15 @@ def class_weights(labels: Labels, config: Config, source: Source) -> NDArray[np.
     weights = np.array([wanted.get(name, 1.0) for name in classes], np.float32)
     if not weights.any():
         raise DataError(source.problem(path, "D006", "every class weighs 0: nothing is learnt"))
+    return weights
+
+
+def balanced(counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Weights by which each class counts the same, of the rows of each.
+
+    Scikit-learn's: rows / (classes * rows of the class).
+    """
+    weights: NDArray[np.float64] = counts.sum() / (len(counts) * counts.clip(1))
     return weights
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +19,7 @@ from tftrain.data.table.tabular import MisnamedError
 from tftrain.errors import DataError, Mark, Problem
 
 if TYPE_CHECKING:
-    from tftrain.data.images import Form
+    from tftrain.data.images import Decoded, Form
 
 Pixels = tuple[int, int, int]
 
@@ -153,13 +154,17 @@ def _of_table(opened: Table, data: Data, pixels: Pixels | None, *, labelled: boo
 
 def _listed(raw: Raw, opened: Table, column: str, data: Data, pixels: Pixels | None) -> Raw:
     """The images that a column of a table names, by their paths from the table's folder."""
-    from tftrain.data import images
-
     tabular.require_all(opened, column)
     names = opened.arrays({"n": quoted(column)})["n"]
-    paths = [str(Path(opened.source).parent / name) for name in names]
-    form = _form(paths, data, pixels)
-    made = images.decode(paths, form, skip_broken=data.on_error == "skip")
+    folder = Path(opened.source).parent
+    if glob.has_magic(str(folder)) and not folder.is_dir():
+        message = (
+            f"`{column}` names images from the table's folder, but `{folder}` may be several: "
+            "expected a pattern in the file's name alone"
+        )
+        raise DataError(Problem(Mark(opened.source), "D002", message))
+    paths = [str(folder / name) for name in names]
+    form, made = _decoded(paths, data, pixels)
     kept = {
         name: value[made.rows]
         for name in ("labels", "weights", "place", "together")
@@ -181,8 +186,7 @@ def _pictures(file: str, data: Data, pixels: Pixels | None, *, labelled: bool) -
     from tftrain.data import images
 
     pictures = images.folder(file, labelled=labelled)
-    form = _form(pictures.files, data, pixels)
-    made = images.decode(pictures.files, form, skip_broken=data.on_error == "skip")
+    form, made = _decoded(pictures.files, data, pixels)
     return Raw(
         inputs=made.images,
         labels=None if pictures.labels is None else pictures.labels[made.rows],
@@ -195,10 +199,14 @@ def _pictures(file: str, data: Data, pixels: Pixels | None, *, labelled: bool) -
     )
 
 
-def _form(paths: Sequence[str], data: Data, pixels: Pixels | None) -> Form:
+def _decoded(paths: Sequence[str], data: Data, pixels: Pixels | None) -> tuple[Form, Decoded]:
+    """Images of the form that the first source had, or else of their own."""
     from tftrain.data import images
 
-    if pixels is not None:
-        return images.Form(pixels[:2], pixels[2])
     skip = data.on_error == "skip"
-    return images.form_of(paths, data.size, data.channels, skip_broken=skip)
+    if pixels is not None:
+        form = images.Form(pixels[:2], pixels[2])
+    else:
+        form = images.form_of(paths, data.size, data.channels, skip_broken=skip)
+    alike = pixels is None and data.size is None  # else there would be no form
+    return form, images.decode(paths, form, skip_broken=skip, alike=alike)

@@ -17,7 +17,7 @@ from tftrain.config.lint import (
     targets,
     weights,
 )
-from tftrain.config.lint.facts import Facts, facts_of, imbalance, training_rows
+from tftrain.config.lint.facts import Facts, facts_of, imbalance, training_rows, unequal
 from tftrain.config.lint.network import Finding, Network, Rule, network
 from tftrain.errors import Problem
 
@@ -33,6 +33,7 @@ __all__ = [
     "lint",
     "network",
     "training_rows",
+    "unequal",
 ]
 
 EXAMPLES = Path(__file__).with_name("examples.md")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,6 +11,7 @@ from tftrain.config.bundled import BUNDLED, Bundled
 from tftrain.config.checks import class_name
 from tftrain.config.data import Data, FixedScaling
 
+UNEQUAL = 5  # times as many rows of the largest class as of the smallest
 _DEVIATION = 1.0
 
 
@@ -75,6 +76,11 @@ def facts_of(data: Data) -> Facts:
         imbalance=imbalance(counts),
         magnitude=magnitude,
     )
+
+
+def unequal(counts: Collection[int]) -> bool:
+    """Whether one class has so many more rows than another that a network may ignore the other."""
+    return bool(counts) and max(counts) >= UNEQUAL * min(counts)
 
 
 def imbalance(counts: Sequence[int]) -> float | None:

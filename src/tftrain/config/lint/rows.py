@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from tftrain.config.lint.facts import UNEQUAL
 from tftrain.config.lint.layers import SATURATING, SCALERS, is_recurrent
 from tftrain.config.lint.network import Finding, Network, Rule
 from tftrain.config.resolve import Resolved
 
-_UNEQUAL = 5
 _FLAT_FROM, _LARGE_INPUT = 5, 10
 _EFFICIENT = "LeCun et al. (1998), Efficient BackProp, section 4.3"
 
@@ -60,7 +60,7 @@ def _unequal(network: Network) -> Iterator[Finding]:
     data, imbalance = network.config.data, network.facts.imbalance
     weighted = network.config.training.class_weight is not None or data.sample_weight is not None
     weighted |= getattr(data.source, "sample_weight", None) is not None
-    if imbalance and imbalance >= _UNEQUAL and not weighted:
+    if imbalance and imbalance >= UNEQUAL and not weighted:
         yield (
             ("data", "classes") if data.classes else ("data", "source"),
             (

@@ -33,6 +33,7 @@ __all__ = [
 
 BLOCK_BYTES = 64 * 1024 * 1024
 _MOST_THREADS = 8
+_HEADERS = 256  # read at a time: the first ones may tell enough
 _ASKED, _LARGE = 16, 32 * 1024  # files of that many bytes, as far as so many of them tell
 _Made = TypeVar("_Made")
 
@@ -41,8 +42,8 @@ class Decoded(NamedTuple):
     """Images as numbers.
 
     Args:
-        images: (rows, height, width, channels) in 0..255; uint8, or float32 where one was resized.
-        problems: the files that were left out, as warnings.
+        images: (rows, height, width, channels) in 0..255; uint8, or float32 where one is resized.
+        problems: the files that were left out, as warnings; each once, however often it is listed.
         rows: the place of each image in the list of files, int64.
     """
 
@@ -85,11 +86,16 @@ def form_of(
 
 def resizes(files: Sequence[str], form: Form) -> bool:
     """Whether any of the images has another size than it is made to; their headers say so."""
-    headers, _ = _sound(_each(header, files))
-    return any(found.size != form.size for found in headers.values())
+    for start in range(0, len(files), _HEADERS):
+        headers, _ = _sound(_each(header, files[start : start + _HEADERS]))
+        if any(found.size != form.size for found in headers.values()):
+            return True
+    return False
 
 
-def decode(files: Sequence[str], form: Form, *, skip_broken: bool = False) -> Decoded:
+def decode(
+    files: Sequence[str], form: Form, *, skip_broken: bool = False, alike: bool = False
+) -> Decoded:
     """Images as one array.
 
     Every image becomes one of 8 bits a channel first, turned as its EXIF header says. Colours
@@ -100,19 +106,22 @@ def decode(files: Sequence[str], form: Form, *, skip_broken: bool = False) -> De
         files: paths of images.
         form: what to make them to.
         skip_broken: whether to leave out files that can't be read, as long as one can be.
+        alike: whether all are known to have the form's size, so that no header is asked for it.
 
     Raises:
         DataError: when files can't be read; it names them all, or ten and how many more.
     """
-    images: NDArray[Any] = np.empty((len(files), *form.size, form.channels), np.uint8)
+    dtype = np.uint8 if alike or not resizes(files, form) else np.float32
+    images: NDArray[Any] = np.empty((len(files), *form.size, form.channels), dtype)
     problems: list[Problem] = []
     rows = np.zeros(0, np.int64)
     for block in blocks(files, form, skip_broken=skip_broken):
-        images = images.astype(np.promote_types(images.dtype, block.images.dtype), copy=False)
+        if block.images.dtype != dtype:  # a file that has changed since its header was read
+            images = images.astype(np.float32, copy=False)
         images[len(rows) : len(rows) + len(block.rows)] = block.images
         problems += block.problems
         rows = np.concatenate([rows, block.rows])
-    return Decoded(images[: len(rows)], problems, rows)
+    return Decoded(images[: len(rows)], [*dict.fromkeys(problems)], rows)
 
 
 def blocks(files: Sequence[str], form: Form, *, skip_broken: bool = False) -> Iterator[Decoded]:

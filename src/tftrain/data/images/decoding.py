@@ -126,7 +126,8 @@ def problem_of(file: str, error: BaseException) -> Problem:
 
 
 def cut(problems: list[Problem]) -> list[Problem]:
-    """The first ten problems; the last of them says how many more there are."""
+    """The first ten problems, each told once; the last of them says how many more there are."""
+    problems = [*dict.fromkeys(problems)]
     if len(problems) <= _MOST:
         return problems
     last = problems[_MOST - 1]

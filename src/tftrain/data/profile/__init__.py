@@ -13,17 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tftrain.config import Config, Place, Source
+from tftrain.config.lint import unequal
+from tftrain.data.labels import FEWEST, balanced
 from tftrain.data.profile import duplicates, leaks, oddities
 from tftrain.data.profile.duplicates import Hashed
-from tftrain.data.profile.remarks import Remark, counted, note, ok
+from tftrain.data.profile.remarks import Remark, note, ok
 from tftrain.data.profile.statistics import Sample, Statistics, sample, statistics
 from tftrain.data.raw import Raw
 from tftrain.data.splits import Part, Splits
 from tftrain.data.table import Table
-from tftrain.errors import Problem, listed
+from tftrain.errors import Problem, counted, listed
 
-_FEWEST = 10  # rows of a class
-_UNEQUAL = 5  # times as many rows of the largest class as of the smallest
 _IN_ORDER = 20  # rows, from which on an order of labels is no chance
 
 
@@ -135,9 +135,9 @@ def _class_counts(
 
 
 def _balanced(counts: Mapping[str, Mapping[str, int]]) -> dict[str, float]:
-    """Scikit-learn's: rows / (classes * rows of the class), of the training rows."""
-    rows = sum(one["train"] for one in counts.values())
-    return {name: rows / (len(counts) * max(1, one["train"])) for name, one in counts.items()}
+    """The weight of each class by its training rows."""
+    trained = np.array([one["train"] for one in counts.values()], np.int64)
+    return dict(zip(counts, balanced(trained).tolist(), strict=True))
 
 
 def _by_row(
@@ -194,10 +194,10 @@ def _of_split(
 ) -> list[Remark]:
     remarks: list[Remark] = []
     few = {name: sum(one.values()) for name, one in counts.items()}
-    few = {name: rows for name, rows in few.items() if rows < _FEWEST}
+    few = {name: rows for name, rows in few.items() if rows < FEWEST}
     if few:
         said = listed(f"`{name}` ({rows})" for name, rows in few.items())
-        message = f"classes of fewer than {_FEWEST} rows can't be learnt or scored: {said}"
+        message = f"classes of fewer than {FEWEST} rows can't be learnt or scored: {said}"
         remarks.append(Remark("split", "warning", message, "D022", _target_place(config)))
     for name in labels:
         lacking = [one for one, by_part in counts.items() if not by_part[name]]
@@ -220,7 +220,7 @@ def _unequal(
     counts: Mapping[str, Mapping[str, int]], weights: Mapping[str, float], config: Config
 ) -> list[Remark]:
     trained = {name: one["train"] for name, one in counts.items()}
-    if not trained or max(trained.values()) < _UNEQUAL * min(trained.values()):
+    if not unequal(trained.values()):
         return []
     rare = min(trained, key=lambda name: trained[name])
     share = trained[rare] / sum(trained.values())

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from tftrain.config import Place
 from tftrain.data import arrays
-from tftrain.data.profile.remarks import Remark, counted, note, ok
+from tftrain.data.profile.remarks import Remark, note, ok
 from tftrain.data.profile.statistics import Sample, Statistics
 from tftrain.data.splits import Part, gather
 from tftrain.data.table import NAME, Table, Type, quoted
+from tftrain.errors import counted
 
 _LARGEST = 1024**3  # bytes of arrays that are compared
 _MANY = 0.01  # of a part's rows: from here on its score is better than it will be

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tftrain.config import Category, Data, Place
-from tftrain.data.profile.remarks import Remark, counted, note, ok
-from tftrain.data.profile.statistics import Sample, Statistics, named, shown
+from tftrain.data.profile.remarks import Remark, note, ok
+from tftrain.data.profile.statistics import Sample, Statistics, named, shown, skewness
 from tftrain.data.table import Table, quoted
+from tftrain.errors import counted
 
 _EMPTY = 0.95
 _SAME = 0.999
@@ -165,8 +166,7 @@ def _skewed(columns: Iterable[Statistics], rows: Sample) -> list[Remark]:
     found = []
     for one in columns:
         given = _given(rows, one.name)
-        spread = given.std() if one.distinct > 2 else 0  # noqa: PLR2004 - two are no tail
-        if spread and abs(float((((given - given.mean()) / spread) ** 3).mean())) > _SKEWED:
+        if one.distinct > 2 and abs(skewness(given)) > _SKEWED:  # noqa: PLR2004 - two are no tail
             found.append(one.name)
     if not found:
         return []

@@ -54,8 +54,3 @@ def ok(section: Section, message: str) -> Remark:
 def note(section: Section, message: str) -> Remark:
     """What is to be known, and may well be right."""
     return Remark(section, "note", message)
-
-
-def counted(number: int, one: str, many: str | None = None) -> str:
-    """`1 row`, `1,332 rows`."""
-    return f"{number:,} {one if number == 1 else many or f'{one}s'}"

@@ -217,6 +217,12 @@ def _numeric(table: Table, name: str) -> str | None:
     return f"coalesce({days(name)}, 'nan'::DOUBLE)" if kind in ("DATE", "TIMESTAMP") else None
 
 
+def skewness(numbers: NDArray[np.float64]) -> float:
+    """Positive where many are small and a few large; 0 where all are the same."""
+    spread = numbers.std() if len(numbers) else 0.0
+    return float((((numbers - numbers.mean()) / spread) ** 3).mean()) if spread else 0.0
+
+
 def named(names: Sequence[str]) -> str:
     """`a`, `b`, `c`: columns as they are listed in a sentence."""
     return listed(f"`{name}`" for name in names)
