@@ -16,10 +16,10 @@ import numpy as np
 from tftrain import templates
 from tftrain.config import Data, class_name, kind_of
 from tftrain.config.text import scalar
-from tftrain.data import table
+from tftrain.data import table, tabular
 from tftrain.data.profile.remarks import counted
 from tftrain.data.profile.statistics import Statistics, sample, shown, statistics
-from tftrain.data.table import Table, quoted, tabular
+from tftrain.data.table import Table, quoted
 from tftrain.data.table.columns import Columns
 from tftrain.errors import DataError, Mark, Problem, did_you_mean, listed, one_line
 

@@ -22,20 +22,20 @@ from tftrain.data.table import cells, reading
 from tftrain.data.table.cells import Type
 from tftrain.data.table.reading import Reader
 from tftrain.data.table.refusals import guarded, reason, told
-from tftrain.data.table.sql import quoted, text
+from tftrain.data.table.sql import CHOSEN, NAME, QUERY, quoted, text
 from tftrain.errors import DataError, Mark, Problem, did_you_mean, listed
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection as Connection
 
 __all__ = [
-    "CHOSEN",
     "NAME",
+    "QUERY",
     "Table",
     "Type",
     "Wanted",
-    "columns",
     "connect",
+    "described",
     "mask",
     "quoted",
     "read",
@@ -43,9 +43,6 @@ __all__ = [
     "text",
 ]
 
-NAME = "data"  # of the table, in `data.query` too
-QUERY = "data.query"  # where faults of the query are said to be
-CHOSEN = "chosen by tftrain"  # no column of a user's
 _MEMORY = "700MB"  # beyond which duckdb uses a temporary file
 _READ_AS: Mapping[str, Type] = {
     "number": "DOUBLE",

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from tftrain.config import Data
 from tftrain.data.table.reading import MOST_COLUMNS, is_code, too_many
 from tftrain.data.table.refusals import WORDS, among, held
-from tftrain.data.table.sql import quoted
+from tftrain.data.table.sql import NAME, quoted
 from tftrain.errors import DataError, Mark, Problem
 
 if TYPE_CHECKING:
@@ -73,10 +73,10 @@ class _Cells:
         self._source = source
 
     def _ask(self, select: str, where: str = "") -> tuple[Any, ...]:
-        return self._connection.execute(f"SELECT {select} FROM data {where}").fetchone() or ()
+        return self._connection.execute(f"SELECT {select} FROM {NAME} {where}").fetchone() or ()
 
     def _each(
-        self, names: Sequence[str], *asked: Callable[[str], str], rows: str = "data"
+        self, names: Sequence[str], *asked: Callable[[str], str], rows: str = NAME
     ) -> Iterator[tuple[Any, ...]]:
         """Each name with aggregates of its column; too many at once take duckdb very long."""
         for start in range(0, len(names), _PASS):
@@ -95,7 +95,7 @@ class _Cells:
             if name.lower() == "rowid":
                 message = (
                     f"a column is called `{name}`, as SQL calls the rows' numbers: rename it, or "
-                    f"set data.query to SELECT * RENAME ({quoted(name)} AS row_id) FROM data"
+                    f"set data.query to SELECT * RENAME ({quoted(name)} AS row_id) FROM {NAME}"
                 )
                 raise DataError(self._fault("D004", message))
 
@@ -129,7 +129,7 @@ class _Cells:
         if bad := self._ask(f"rowid, {value}::VARCHAR", where):
             message = f"column `{name}`: expected {WORDS.get(wanted, wanted)}, got `{bad[1][:40]}`"
             raise DataError(self._fault("D004", message, bad[0]))
-        self._connection.execute(f"ALTER TABLE data ALTER {column} TYPE {wanted} USING {tried}")
+        self._connection.execute(f"ALTER TABLE {NAME} ALTER {column} TYPE {wanted} USING {tried}")
 
     def check_texts(self, names: Sequence[str]) -> None:
         """No NUL, which ends texts in much that they pass through later."""
@@ -162,7 +162,7 @@ class _Cells:
         return found
 
     def _perhaps_dates(self, names: Sequence[str]) -> Iterator[str]:
-        head = f"(SELECT * FROM data LIMIT {_HEAD})"
+        head = f"(SELECT * FROM {NAME} LIMIT {_HEAD})"
         for name, given, dates in self._each(
             names, "count({})".format, lambda column: f"count({_date(column)})", rows=head
         ):
@@ -192,7 +192,7 @@ class _Cells:
         ):
             column = quoted(name)
             if nan:
-                self._connection.execute(f"UPDATE data SET {column} = NULL WHERE isnan({column})")
+                self._connection.execute(f"UPDATE {NAME} SET {column} = NULL WHERE isnan({column})")
             if large:
                 where = f"WHERE abs({column}) > {_LARGEST} LIMIT 1"
                 row, value = self._ask(f"rowid, {column}", where)

@@ -9,7 +9,8 @@ from functools import partial
 
 from tftrain.config import Data
 from tftrain.config.columns import Column, Kind
-from tftrain.data.table import CHOSEN, NAME, Table, quoted
+from tftrain.data.table import Table
+from tftrain.data.table.sql import CHOSEN, NAME, quoted
 
 TRAINING = f"FROM {NAME} POSITIONAL JOIN train WHERE train.{quoted(CHOSEN)}"
 _ID = re.compile(
