@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import secrets
 import tempfile
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,7 @@ from tftrain.data.table import cells, reading
 from tftrain.data.table.cells import Type
 from tftrain.data.table.reading import Reader
 from tftrain.data.table.refusals import guarded, reason, told
-from tftrain.data.table.sql import CHOSEN, NAME, QUERY, quoted, text
+from tftrain.data.table.sql import CHOSEN, NAME, QUERY, each, quoted, text
 from tftrain.errors import DataError, Mark, Problem, did_you_mean, listed
 
 if TYPE_CHECKING:
@@ -79,6 +79,12 @@ class Table:
         """The rows that any statement gives; a fault of the data where duckdb refuses."""
         with guarded(self.source):
             return self.connection.execute(statement, values).fetchall()
+
+    def each(
+        self, asked: Mapping[str, Sequence[str]], rows: str = f"FROM {NAME}"
+    ) -> Iterator[tuple[Any, ...]]:
+        """Each column's name and the aggregates that are asked of it, of the rows behind FROM."""
+        return each(self.fetch, asked, rows)
 
     def fetch_arrays(self, statement: str) -> dict[str, NDArray[Any]]:
         """As `fetch`, column by column."""

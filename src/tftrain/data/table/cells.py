@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from tftrain.config import Data
 from tftrain.data.table.reading import MOST_COLUMNS, is_code, too_many
 from tftrain.data.table.refusals import WORDS, among, held
-from tftrain.data.table.sql import NAME, quoted
+from tftrain.data.table.sql import NAME, each, quoted
 from tftrain.errors import DataError, Mark, Problem
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ _NUMBERS = re.compile(r"U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|FLOAT|DOUBLE|DECIMAL.
 _HEAD = 2000  # rows by which a column of texts is taken for one of dates, for now
 _MOST = 0.9  # of the cells are numbers, or dates: then the others are faults
 _FEWEST = 3  # different numbers, before a text among them is a fault
-_PASS = 100  # columns in one query
 _DAY = len("2021-12-31")
 
 
@@ -78,13 +77,12 @@ class _Cells:
     def _each(
         self, names: Sequence[str], *asked: Callable[[str], str], rows: str = NAME
     ) -> Iterator[tuple[Any, ...]]:
-        """Each name with aggregates of its column; too many at once take duckdb very long."""
-        for start in range(0, len(names), _PASS):
-            some = names[start : start + _PASS]
-            every = ", ".join(one(quoted(name)) for name in some for one in asked)
-            flat = self._connection.execute(f"SELECT {every} FROM {rows}").fetchone() or ()
-            for place, name in enumerate(some):
-                yield name, *flat[place * len(asked) : (place + 1) * len(asked)]
+        """Each name with aggregates of its column."""
+        aggregates = {name: [one(quoted(name)) for one in asked] for name in names}
+        return each(self._fetch, aggregates, f"FROM {rows}")
+
+    def _fetch(self, statement: str) -> list[tuple[Any, ...]]:
+        return self._connection.execute(statement).fetchall()
 
     def _fault(self, code: str, message: str, row: int | None = None) -> Problem:
         place = "" if row is None else f"row {row} (counted from 0): "
