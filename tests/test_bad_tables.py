@@ -19,7 +19,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from tftrain import config, data, files, stopping
+from tftrain import config, data, files
 from tftrain.data import table as tables
 from tftrain.data.table import written as writers
 from tftrain.draft import draft
@@ -741,7 +741,7 @@ def test_no_memory_for_what_is_written(suffix, folder, monkeypatch):
 def test_a_draft_can_be_stopped(folder, monkeypatch):
     (folder / "d.csv").write_text(GOOD)
     refusing(monkeypatch, INTERRUPTED)
-    monkeypatch.setattr(stopping._request, "number", signal.SIGINT)  # noqa: SLF001 - as if one came
+    monkeypatch.setattr("tftrain.stopping._request.number", signal.SIGINT)
     with pytest.raises(Stopped) as stopped:
         draft(str(folder / "d.csv"), "y", folder / "new.yaml")
     assert stopped.value.exit_code == 130

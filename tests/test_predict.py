@@ -258,7 +258,8 @@ def test_what_is_unlike_training_is_told(classifier, tmp_path):
 def test_a_column_of_nothing_is_all_missing(classifier, new, tmp_path):
     rows = [row | {"x.box": "", "plan": "", "since": ""} for row in read(new)]
     bare = as_csv(tmp_path / "bare.csv", rows, NAMES[:-1])
-    assert predict.predict(classifier, str(bare), str(tmp_path / "out.csv")).notes == ()
+    (note,) = predict.predict(classifier, str(bare), str(tmp_path / "out.csv")).notes
+    assert (note.column, note.kind, note.cells) == ("since", "filled", len(rows))
     (tmp_path / "bare.jsonl").write_text(as_json(rows))
     predict.predict(classifier, str(tmp_path / "bare.jsonl"), str(tmp_path / "again.csv"))
     assert (tmp_path / "again.csv").read_bytes() == (tmp_path / "out.csv").read_bytes()

@@ -17,10 +17,10 @@ from tftrain import files, templates
 from tftrain.config import TABLE_SUFFIXES, Data, class_name, kind_of
 from tftrain.config.lint import unequal
 from tftrain.config.text import scalar
-from tftrain.data import table
+from tftrain.data import table, tabular
 from tftrain.data.labels import FEWEST
 from tftrain.data.profile.statistics import Statistics, sample, shown, skewness, statistics
-from tftrain.data.table import Table, quoted, tabular
+from tftrain.data.table import Table, quoted
 from tftrain.data.table.columns import Columns
 from tftrain.errors import DataError, Mark, Problem, counted, did_you_mean, listed, one_line
 

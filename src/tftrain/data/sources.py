@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from tftrain.config import Arrays, Config, Data, Source, headers, kind_of
-from tftrain.data import arrays, table
+from tftrain.data import arrays, series, table, tabular
 from tftrain.data.raw import Raw
-from tftrain.data.table import Table, Type, Wanted, quoted, series, tabular
-from tftrain.data.table.tabular import MisnamedError
+from tftrain.data.table import Table, Type, Wanted, quoted
+from tftrain.data.tabular import MisnamedError
 from tftrain.errors import DataError, Mark, Problem
 
 if TYPE_CHECKING:

@@ -118,7 +118,7 @@ def duplicates(
         if _by_chance(again, len(inputs) / 2, len(inputs), likely):
             message += _CHANCE
         elif likely is not None:
-            message += "; to leave them out set data.query to SELECT DISTINCT * FROM data"
+            message += f"; to leave them out set data.query to SELECT DISTINCT * FROM {NAME}"
         remarks = [note("duplicates", message)]
     else:
         remarks = [ok("duplicates", f"no two of {len(inputs):,} rows are the same")]

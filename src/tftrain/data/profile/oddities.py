@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tftrain.config import Category, Data, Place
 from tftrain.data.profile.remarks import Remark, note, ok
 from tftrain.data.profile.statistics import Sample, Statistics, named, shown, skewness
-from tftrain.data.table import Table, quoted
+from tftrain.data.table import NAME, Table, quoted
 from tftrain.errors import counted
 
 _EMPTY = 0.95
@@ -69,7 +69,7 @@ def _spellings(columns: Iterable[Statistics], places: Mapping[str, Place]) -> li
             message = (
                 f"`{one.name}` has {first}{more}: if they mean the same, make them the same with "
                 f"data.query: SELECT * REPLACE (lower(trim({quoted(one.name)})) AS "
-                f"{quoted(one.name)}) FROM data"
+                f"{quoted(one.name)}) FROM {NAME}"
             )
             remarks.append(Remark("columns", "warning", message, "D024", places[one.name]))
     return remarks

@@ -18,7 +18,6 @@ SAMPLE = 100_000  # rows: enough for what a column says of the target
 _MOST_NAMES = 10_000
 _SHOWN = 3
 _LONGEST = 24  # letters of a cell that are shown
-_PASS = 100  # columns in one query
 
 
 @dataclass(frozen=True)
@@ -141,23 +140,14 @@ def statistics(table: Table, columns: Columns, data: Data) -> tuple[Statistics, 
 
 def _counts(table: Table, *, exact: bool) -> dict[str, tuple[Any, ...]]:
     """Cells given, distinct values, smallest, largest, mean, zeros, first; many in each pass."""
-    distinct = "count(DISTINCT {x})" if exact else "approx_count_distinct({x})"
-    plain = "count({x}), " + distinct + ", min({x}), max({x}), NULL, 0, any_value({x})"
-    number = (
-        "count({x}), " + distinct + ", min({x}), max({x}), avg({x}), count_if({x} = 0), "
-        "any_value({x})"
-    )
-    found: dict[str, tuple[Any, ...]] = {}
-    every = list(table.types.items())
-    for start in range(0, len(every), _PASS):
-        some = every[start : start + _PASS]
-        asked = ", ".join(
-            (number if type_ == "DOUBLE" else plain).format(x=quoted(name)) for name, type_ in some
-        )
-        (flat,) = table.ask(asked)
-        for place, (name, _) in enumerate(some):
-            found[name] = flat[7 * place : 7 * place + 7]
-    return found
+    distinct = "count(DISTINCT {})" if exact else "approx_count_distinct({})"
+    first, last = ["count({})", distinct, "min({})", "max({})"], "any_value({})"
+    plain, number = [*first, "NULL", "0", last], [*first, "avg({})", "count_if({} = 0)", last]
+    asked = {
+        name: [one.format(quoted(name)) for one in (number if type_ == "DOUBLE" else plain)]
+        for name, type_ in table.types.items()
+    }
+    return {name: tuple(counts) for name, *counts in table.each(asked)}
 
 
 def _names(table: Table, name: str) -> tuple[tuple[str, int], ...]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import secrets
 import tempfile
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,20 +22,20 @@ from tftrain.data.table import cells, reading
 from tftrain.data.table.cells import Type
 from tftrain.data.table.reading import Reader
 from tftrain.data.table.refusals import guarded, reason, told
-from tftrain.data.table.sql import quoted, text
+from tftrain.data.table.sql import CHOSEN, NAME, QUERY, each, quoted, text
 from tftrain.errors import DataError, Mark, Problem, did_you_mean, listed
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection as Connection
 
 __all__ = [
-    "CHOSEN",
     "NAME",
+    "QUERY",
     "Table",
     "Type",
     "Wanted",
-    "columns",
     "connect",
+    "described",
     "mask",
     "quoted",
     "read",
@@ -43,9 +43,6 @@ __all__ = [
     "text",
 ]
 
-NAME = "data"  # of the table, in `data.query` too
-QUERY = "data.query"  # where faults of the query are said to be
-CHOSEN = "chosen by tftrain"  # no column of a user's
 _MEMORY = "700MB"  # beyond which duckdb uses a temporary file
 _READ_AS: Mapping[str, Type] = {
     "number": "DOUBLE",
@@ -82,6 +79,12 @@ class Table:
         """The rows that any statement gives; a fault of the data where duckdb refuses."""
         with guarded(self.source):
             return self.connection.execute(statement, values).fetchall()
+
+    def each(
+        self, asked: Mapping[str, Sequence[str]], rows: str = f"FROM {NAME}"
+    ) -> Iterator[tuple[Any, ...]]:
+        """Each column's name and the aggregates that are asked of it, of the rows behind FROM."""
+        return each(self.fetch, asked, rows)
 
     def fetch_arrays(self, statement: str) -> dict[str, NDArray[Any]]:
         """As `fetch`, column by column."""

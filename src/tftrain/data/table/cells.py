@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from tftrain.config import Data
 from tftrain.data.table.reading import MOST_COLUMNS, is_code, too_many
 from tftrain.data.table.refusals import WORDS, among, held
-from tftrain.data.table.sql import quoted
+from tftrain.data.table.sql import NAME, each, quoted
 from tftrain.errors import DataError, Mark, Problem
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ _NUMBERS = re.compile(r"U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|FLOAT|DOUBLE|DECIMAL.
 _HEAD = 2000  # rows by which a column of texts is taken for one of dates, for now
 _MOST = 0.9  # of the cells are numbers, or dates: then the others are faults
 _FEWEST = 3  # different numbers, before a text among them is a fault
-_PASS = 100  # columns in one query
 _DAY = len("2021-12-31")
 
 
@@ -73,18 +72,17 @@ class _Cells:
         self._source = source
 
     def _ask(self, select: str, where: str = "") -> tuple[Any, ...]:
-        return self._connection.execute(f"SELECT {select} FROM data {where}").fetchone() or ()
+        return self._connection.execute(f"SELECT {select} FROM {NAME} {where}").fetchone() or ()
 
     def _each(
-        self, names: Sequence[str], *asked: Callable[[str], str], rows: str = "data"
+        self, names: Sequence[str], *asked: Callable[[str], str], rows: str = NAME
     ) -> Iterator[tuple[Any, ...]]:
-        """Each name with aggregates of its column; too many at once take duckdb very long."""
-        for start in range(0, len(names), _PASS):
-            some = names[start : start + _PASS]
-            every = ", ".join(one(quoted(name)) for name in some for one in asked)
-            flat = self._connection.execute(f"SELECT {every} FROM {rows}").fetchone() or ()
-            for place, name in enumerate(some):
-                yield name, *flat[place * len(asked) : (place + 1) * len(asked)]
+        """Each name with aggregates of its column."""
+        aggregates = {name: [one(quoted(name)) for one in asked] for name in names}
+        return each(self._fetch, aggregates, f"FROM {rows}")
+
+    def _fetch(self, statement: str) -> list[tuple[Any, ...]]:
+        return self._connection.execute(statement).fetchall()
 
     def _fault(self, code: str, message: str, row: int | None = None) -> Problem:
         place = "" if row is None else f"row {row} (counted from 0): "
@@ -95,7 +93,7 @@ class _Cells:
             if name.lower() == "rowid":
                 message = (
                     f"a column is called `{name}`, as SQL calls the rows' numbers: rename it, or "
-                    f"set data.query to SELECT * RENAME ({quoted(name)} AS row_id) FROM data"
+                    f"set data.query to SELECT * RENAME ({quoted(name)} AS row_id) FROM {NAME}"
                 )
                 raise DataError(self._fault("D004", message))
 
@@ -129,7 +127,7 @@ class _Cells:
         if bad := self._ask(f"rowid, {value}::VARCHAR", where):
             message = f"column `{name}`: expected {WORDS.get(wanted, wanted)}, got `{bad[1][:40]}`"
             raise DataError(self._fault("D004", message, bad[0]))
-        self._connection.execute(f"ALTER TABLE data ALTER {column} TYPE {wanted} USING {tried}")
+        self._connection.execute(f"ALTER TABLE {NAME} ALTER {column} TYPE {wanted} USING {tried}")
 
     def check_texts(self, names: Sequence[str]) -> None:
         """No NUL, which ends texts in much that they pass through later."""
@@ -162,7 +160,7 @@ class _Cells:
         return found
 
     def _perhaps_dates(self, names: Sequence[str]) -> Iterator[str]:
-        head = f"(SELECT * FROM data LIMIT {_HEAD})"
+        head = f"(SELECT * FROM {NAME} LIMIT {_HEAD})"
         for name, given, dates in self._each(
             names, "count({})".format, lambda column: f"count({_date(column)})", rows=head
         ):
@@ -192,7 +190,7 @@ class _Cells:
         ):
             column = quoted(name)
             if nan:
-                self._connection.execute(f"UPDATE data SET {column} = NULL WHERE isnan({column})")
+                self._connection.execute(f"UPDATE {NAME} SET {column} = NULL WHERE isnan({column})")
             if large:
                 where = f"WHERE abs({column}) > {_LARGEST} LIMIT 1"
                 row, value = self._ask(f"rowid, {column}", where)

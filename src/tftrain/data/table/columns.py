@@ -15,7 +15,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from tftrain.data.table import NAME, Table, Type, quoted, siphash, text
+from tftrain.data.table import Table, Type, siphash
+from tftrain.data.table.sql import NAME, quoted, text
 from tftrain.data.table.vectorizer import Vectorizer
 from tftrain.data.table.vectorizer import from_plain as vectorizer_of
 from tftrain.errors import listed

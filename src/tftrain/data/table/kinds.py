@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 from tftrain.config import Data
 from tftrain.config.columns import Column, Kind
-from tftrain.data.table import CHOSEN, NAME, Table, quoted
+from tftrain.data.table import Table
+from tftrain.data.table.sql import CHOSEN, NAME, quoted
 
 TRAINING = f"FROM {NAME} POSITIONAL JOIN train WHERE train.{quoted(CHOSEN)}"
 _ID = re.compile(
@@ -21,7 +21,6 @@ _MOST = 0.9  # of the cells: then so are all
 _WORDS_OF_TEXT = 4  # in a cell, on average
 _FEW_TEXTS = 50  # are names, however long
 _UNIQUE = 0.5  # of the rows: names that often differ tell rows apart, not kinds
-_PASS = 100  # columns in one query
 _FEWEST = 20  # rows, before a column is taken for one of numbers of rows
 
 
@@ -79,26 +78,25 @@ def _kind(table: Table, data: Data, name: str, counts: _Counts) -> Kinds:
 def _counts(table: Table, names: Sequence[str]) -> dict[str, _Counts]:
     """Of many columns in each pass over the rows."""
     found = {}
-    for start in range(0, len(names), _PASS):
-        some = names[start : start + _PASS]
-        asked = ", ".join(map(partial(_count, table), some))
-        ((rows, *flat),) = table.fetch(f"SELECT count(*), {asked} {TRAINING}")
-        for place, name in enumerate(some):
-            given, distinct, constant, whole, span = flat[5 * place : 5 * place + 5]
-            distinct = min(given, 1) if constant else max(2, min(distinct, given))
-            found[name] = _Counts(rows, given, distinct, given == rows and bool(whole), span or 0.0)
+    asked = {name: _count(table, name) for name in names}
+    for name, rows, given, estimate, constant, whole, span in table.each(asked, TRAINING):
+        distinct = min(given, 1) if constant else max(2, min(estimate, given))
+        found[name] = _Counts(rows, given, distinct, given == rows and bool(whole), span or 0.0)
     return found
 
 
-def _count(table: Table, name: str) -> str:
+def _count(table: Table, name: str) -> list[str]:
     column = quoted(name)
-    number = "NULL, NULL"
+    number = ["NULL", "NULL"]
     if table.types[name] == "DOUBLE":
-        number = f"bool_and({column} = floor({column})), max({column}) - min({column}) + 1"
-    return (
-        f"count({column}), approx_count_distinct({column}), "
-        f"min({column}) IS NOT DISTINCT FROM max({column}), {number}"
-    )
+        number = [f"bool_and({column} = floor({column}))", f"max({column}) - min({column}) + 1"]
+    return [
+        "count(*)",
+        f"count({column})",
+        f"approx_count_distinct({column})",
+        f"min({column}) IS NOT DISTINCT FROM max({column})",
+        *number,
+    ]
 
 
 def _found(table: Table, name: str, counts: _Counts) -> tuple[Kind | str, str]:

@@ -20,8 +20,7 @@ from tftrain.data.table.refusals import no_dates
 from tftrain.errors import DataError, listed
 
 _TEXTS = 10_000  # read at a time
-_PASS = 100  # columns in one query: many more take duckdb very long
-_MOMENTS = "count({x}), avg({x}), var_pop({x}), min({x}), max({x})"
+_MOMENTS = ("count(*)", "count({})", "avg({})", "var_pop({})", "min({})", "max({})")
 
 
 def learn(rows: Table, chosen: NDArray[np.int64], data: Data, source: Source) -> Columns:
@@ -93,16 +92,9 @@ def _require_type(rows: Table, name: str, types: Sequence[str], source: Source) 
 
 
 def _moments(rows: Table, columns: Mapping[str, str]) -> dict[str, tuple[Any, ...]]:
-    """Rows, count, mean, variance, smallest and largest of each, of many in a pass."""
-    names = list(columns)
-    found: dict[str, tuple[Any, ...]] = {}
-    for start in range(0, len(names), _PASS):
-        some = names[start : start + _PASS]
-        asked = ", ".join(_MOMENTS.format(x=columns[name]) for name in some)
-        (flat,) = rows.fetch(f"SELECT count(*), {asked} {TRAINING}")
-        for place, name in enumerate(some):
-            found[name] = (flat[0], *flat[1 + 5 * place : 6 + 5 * place])
-    return found
+    """Rows, count, mean, variance, smallest and largest of each."""
+    asked = {name: [one.format(column) for one in _MOMENTS] for name, column in columns.items()}
+    return {name: tuple(moments) for name, *moments in rows.each(asked, TRAINING)}
 
 
 def _number_of(rows: Table, name: str) -> str:

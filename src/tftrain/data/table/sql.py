@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+NAME = "data"  # of the table, in `data.query` too
+QUERY = "data.query"  # where faults of the query are said to be
+CHOSEN = "chosen by tftrain"  # no column of a user's
+_PASS = 100  # columns in one query: many more take duckdb very long
+
 
 def quoted(name: str) -> str:
     """A name of a table, a column or a type."""
@@ -11,3 +19,26 @@ def quoted(name: str) -> str:
 def text(value: str) -> str:
     """A text."""
     return "'" + value.replace("'", "''") + "'"
+
+
+def each(
+    fetch: Callable[[str], Sequence[tuple[Any, ...]]],
+    asked: Mapping[str, Sequence[str]],
+    rows: str = f"FROM {NAME}",
+) -> Iterator[tuple[Any, ...]]:
+    """Each column's name and aggregates, of many columns in a pass over the rows.
+
+    Args:
+        fetch: runs a statement.
+        asked: the aggregates of each column by its name, in SQL.
+        rows: what stands behind them in SQL.
+    """
+    names = list(asked)
+    for start in range(0, len(names), _PASS):
+        some = names[start : start + _PASS]
+        selected = ", ".join(aggregate for name in some for aggregate in asked[name])
+        (flat,) = fetch(f"SELECT {selected} {rows}")
+        place = 0
+        for name in some:
+            yield name, *flat[place : place + len(asked[name])]
+            place += len(asked[name])

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from tftrain.config import Data, Place, Source, class_name
 from tftrain.data.raw import Raw
-from tftrain.data.table import Table, quoted, require_columns, text
+from tftrain.data.table import NAME, Table, quoted, require_columns, text
 from tftrain.data.table.refusals import held, no_dates
 from tftrain.errors import DataError, did_you_mean, listed
 
@@ -93,7 +93,7 @@ def groups(table: Table, name: str) -> NDArray[np.int64]:
     column = quoted(name)
     numbered = table.fetch_arrays(
         f"SELECT CASE WHEN {column} IS NULL THEN -1 - rowid ELSE dense_rank() OVER "
-        f"(ORDER BY {column}) END AS g FROM data ORDER BY rowid"
+        f"(ORDER BY {column}) END AS g FROM {NAME} ORDER BY rowid"
     )["g"]
     return np.asarray(numbered, np.int64)
 
@@ -108,7 +108,7 @@ def order(table: Table, name: str) -> NDArray[np.int64]:
     if table.types[name] == "VARCHAR":
         ((example,),) = table.ask(quoted(name), "LIMIT 1")
         raise table.fail("D011", no_dates(name, "VARCHAR", example, ", or numbers, to sort by"))
-    found = table.fetch_arrays(f"SELECT rowid AS r FROM data ORDER BY {quoted(name)}, rowid")
+    found = table.fetch_arrays(f"SELECT rowid AS r FROM {NAME} ORDER BY {quoted(name)}, rowid")
     return np.asarray(found["r"], np.int64)
 
 
@@ -150,7 +150,7 @@ def _labels(table: Table, name: str) -> tuple[NDArray[Any], tuple[str, ...] | No
 
 def given(name: str) -> str:
     """The query for the rows that have a value in a column."""
-    return f"SELECT * FROM data WHERE {quoted(name)} IS NOT NULL"
+    return f"SELECT * FROM {NAME} WHERE {quoted(name)} IS NOT NULL"
 
 
 def require_all(table: Table, name: str) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from tftrain.config import Data, Series
+from tftrain.data import tabular
 from tftrain.data.raw import Raw
-from tftrain.data.table import Table, tabular
+from tftrain.data.table import Table
 from tftrain.errors import DataError, Mark, Problem
 
 
