@@ -118,6 +118,16 @@ def test_thousands_of_wrong_classes_are_told_within_seconds(tmp_path):
     assert time.process_time() - began < 5  # 0.2 s; 30 s where each is compared with every other
 
 
+def test_a_class_that_is_named_twice_is_told_wherever_it_stands(tmp_path):
+    path = tmp_path / "c.yaml"
+    classes = ", ".join(map(str, [*range(3000), "2.0"]))
+    path.write_text(
+        f"data: {{source: rows.npz, classes: [{classes}]}}\nmodel: {{layers: [Flatten]}}\n"
+        "training: {loss: mse, epochs: 1}\n"
+    )
+    assert "class `2` named twice" in [one.message for one in check.check(path).problems]
+
+
 ODD = "{Dense: {units: 3, kernel_initializer: Identity}}"
 
 

@@ -67,10 +67,10 @@ def clear(older_than: float = 0.0) -> tuple[int, int]:
     before = time.time() - older_than
     gone = [one for one in entries() if not older_than or one.used < before]
     for one in gone:
-        _remove(one.folder)
+        remove(one.folder)
     if not older_than:
         for path in _folders():
-            _remove(path)
+            remove(path)
     return len(gone), sum(one.size for one in gone)
 
 
@@ -85,12 +85,12 @@ def begin(size: int) -> Path:
     made.mkdir()
     for path in _folders():
         if path.name.startswith(_TEMPORARY) and _touched(path) < time.time() - _ABANDONED:
-            _remove(path)
+            remove(path)
     taken = size
     for one in entries():
         taken += one.size
         if taken > LIMIT_BYTES:
-            _remove(one.folder)
+            remove(one.folder)
     return made
 
 
@@ -105,9 +105,9 @@ def finish(made: Path, name: str) -> Path:
         made.rename(whole)
     except OSError:
         if (whole / MANIFEST).exists():
-            _remove(made)
+            remove(made)
         else:  # what is left of an entry
-            _remove(whole)
+            remove(whole)
             made.rename(whole)
     return whole
 
@@ -118,9 +118,19 @@ def touch(entry: Path) -> None:
         os.utime(entry / MANIFEST)
 
 
-def discard(path: Path) -> None:
-    """Removes an entry that is damaged, or one that was never finished."""
-    _remove(path)
+def remove(path: Path) -> None:
+    """Removes an entry that is damaged or not wanted, or a folder that never became one.
+
+    First out of sight, at once; then its files, some of which another process may still read.
+    """
+    hidden = path
+    if not path.name.startswith(_TEMPORARY):
+        hidden = path.with_name(f"{_TEMPORARY}{secrets.token_hex(8)}")
+        try:
+            path.rename(hidden)
+        except OSError:
+            hidden = path
+    shutil.rmtree(hidden, ignore_errors=True)
 
 
 def seconds(age: str) -> float:
@@ -154,15 +164,3 @@ def _touched(path: Path) -> float:
     with contextlib.suppress(OSError):
         return path.stat().st_mtime
     return 0.0
-
-
-def _remove(path: Path) -> None:
-    """First out of sight, at once; then its files, some of which another process may still read."""
-    hidden = path
-    if not path.name.startswith(_TEMPORARY):
-        hidden = path.with_name(f"{_TEMPORARY}{secrets.token_hex(8)}")
-        try:
-            path.rename(hidden)
-        except OSError:
-            hidden = path
-    shutil.rmtree(hidden, ignore_errors=True)
