@@ -339,7 +339,7 @@ def cache(
             typer.echo(f"nothing in {store.folder()}", err=True)
         return _print(terminal.cache_table(found))
     try:
-        count, size = store.clear(0.0 if older_than is None else store.seconds(older_than))
+        count, size = store.clear(None if older_than is None else store.seconds(older_than))
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="'--older-than'") from None
     return _print(f"{count} removed, {terminal.size(size)}")

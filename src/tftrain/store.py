@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import re
 import secrets
@@ -58,17 +59,17 @@ def entries() -> list[Entry]:
     return sorted((one for one in found if one), key=lambda one: one.used, reverse=True)
 
 
-def clear(older_than: float = 0.0) -> tuple[int, int]:
+def clear(older_than: float | None = None) -> tuple[int, int]:
     """Removes what wasn't used for so many seconds; without a number, whatever lies there.
 
     Returns:
         How many entries are gone, and how many bytes.
     """
-    before = time.time() - older_than
-    gone = [one for one in entries() if not older_than or one.used < before]
+    before = math.inf if older_than is None else time.time() - older_than
+    gone = [one for one in entries() if one.used < before]
     for one in gone:
         remove(one.folder)
-    if not older_than:
+    if older_than is None:
         for path in _folders():
             remove(path)
     return len(gone), sum(one.size for one in gone)
