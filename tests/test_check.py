@@ -127,6 +127,14 @@ def test_a_class_that_is_named_twice_is_told_wherever_it_stands(tmp_path):
     assert "class `2` named twice" in [one.message for one in check.check(path).problems]
 
 
+def test_an_override_longer_than_the_name_of_a_file_is_one(tftrain):
+    named = f"name={'a' * 5000}"
+    code, stdout, _ = tftrain("check", DIGITS, named)
+    assert code == 2
+    assert "error[C013]: `name`" in stdout
+    assert tftrain("check", "b" * 5000)[0] == 2
+
+
 ODD = "{Dense: {units: 3, kernel_initializer: Identity}}"
 
 

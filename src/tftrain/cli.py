@@ -171,7 +171,11 @@ def check(
 
 def _configs(arguments: list[str]) -> tuple[list[Path], list[str]]:
     """Files, and changes to them: what has a `=` in it and is no file."""
-    changes = [one for one in arguments if "=" in one and not Path(one).is_file()]
+    changes = [
+        one
+        for one in arguments
+        if "=" in one and not os.path.isfile(one)  # noqa: PTH113 - Path.is_file raises for a long one
+    ]
     paths = [Path(one) for one in arguments if one not in changes]
     if not paths:
         raise typer.BadParameter("expected a CONFIG", param_hint="'CONFIG'")
