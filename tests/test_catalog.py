@@ -8,22 +8,11 @@ import json
 
 import pytest
 
+from conftest import MODULES
 from tftrain.config import catalog
 
 pytestmark = pytest.mark.usefixtures("tensorflow")
 
-MODULES = {
-    "layer": "layers",
-    "activation": "activations",
-    "initializer": "initializers",
-    "regularizer": "regularizers",
-    "constraint": "constraints",
-    "loss": "losses",
-    "metric": "metrics",
-    "optimizer": "optimizers",
-    "schedule": "optimizers.schedules",
-    "callback": "callbacks",
-}
 # what Keras knows by name and yet is none of a kind: bases and helpers
 NO_OBJECTS = {*catalog._BASES.values(), "LossFunctionWrapper", "OptimizerMap", "Identity"}  # noqa: SLF001 - the bases
 

@@ -13,7 +13,6 @@ import pytest
 import yaml
 
 from conftest import ROOT
-from test_cli_light import WATCHED, tftrain  # noqa: F401 - the fixture
 from tftrain import check, config
 from tftrain.config import catalog
 from tftrain.errors import ConfigError, TftrainError
@@ -39,7 +38,7 @@ def test_shipped_configs_have_neither_errors_nor_warnings(name):
     assert all(row.shape and row.parameters is not None for row in report.table)
 
 
-def test_the_network_as_a_table(tftrain):  # noqa: F811 - pytest's way
+def test_the_network_as_a_table(tftrain):
     code, stdout, said = tftrain("check", DIGITS)
     assert (code, said) == (0, "")
     assert stdout.split("\n")[-7:] == [
@@ -65,7 +64,7 @@ def test_an_outlier_in_a_column_is_not_called_unscaled(tmp_path):
     assert [one.code for one in check.check(path, data=True).problems] == ["N012"]
 
 
-def test_errors_exit_with_2_and_all_are_told(tftrain, tmp_path):  # noqa: F811 - pytest's way
+def test_errors_exit_with_2_and_all_are_told(tftrain, tmp_path):
     path = tmp_path / "c.yaml"
     path.write_text(UNSOUND)
     code, stdout, _ = tftrain("check", path)
@@ -77,7 +76,7 @@ def test_errors_exit_with_2_and_all_are_told(tftrain, tmp_path):  # noqa: F811 -
     assert f"\n::error file={path},line=4,col=7,title=K005::" in stdout
 
 
-def test_json_holds_problems_and_layers(tftrain):  # noqa: F811 - pytest's way
+def test_json_holds_problems_and_layers(tftrain):
     code, stdout, _ = tftrain("check", DIGITS, "training.epoch=3", "--format", "json")
     (report,) = json.loads(stdout)
     assert code == 2
@@ -88,7 +87,7 @@ def test_json_holds_problems_and_layers(tftrain):  # noqa: F811 - pytest's way
     assert report["layers"][0] == {"layer": "Dense", "output_shape": [25], "parameters": 1625}
 
 
-def test_values_in_force_of_a_faulty_config_are_told_on_stderr(tftrain, tmp_path):  # noqa: F811 - pytest's way
+def test_values_in_force_of_a_faulty_config_are_told_on_stderr(tftrain, tmp_path):
     path = tmp_path / "c.yaml"
     path.write_text(UNSOUND)
     code, stdout, said = tftrain("check", path, "--show")
@@ -116,6 +115,24 @@ def test_thousands_of_wrong_classes_are_told_within_seconds(tmp_path):
     began = time.process_time()
     assert len(check.check(path).problems) == 2000
     assert time.process_time() - began < 5  # 0.2 s; 30 s where each is compared with every other
+
+
+def test_a_class_that_is_named_twice_is_told_wherever_it_stands(tmp_path):
+    path = tmp_path / "c.yaml"
+    classes = ", ".join(map(str, [*range(3000), "2.0"]))
+    path.write_text(
+        f"data: {{source: rows.npz, classes: [{classes}]}}\nmodel: {{layers: [Flatten]}}\n"
+        "training: {loss: mse, epochs: 1}\n"
+    )
+    assert "class `2` named twice" in [one.message for one in check.check(path).problems]
+
+
+def test_an_override_longer_than_the_name_of_a_file_is_one(tftrain):
+    named = f"name={'a' * 5000}"
+    code, stdout, _ = tftrain("check", DIGITS, named)
+    assert code == 2
+    assert "error[C013]: `name`" in stdout
+    assert tftrain("check", "b" * 5000)[0] == 2
 
 
 ODD = "{Dense: {units: 3, kernel_initializer: Identity}}"
@@ -177,13 +194,13 @@ def test_arguments_are_checked_where_rows_are_not_known(tmp_path):
     assert "K004" in {problem.code for problem in report.problems}
 
 
-def test_strict_makes_warnings_count(tftrain):  # noqa: F811 - pytest's way
+def test_strict_makes_warnings_count(tftrain):
     wide = ["training.batch_size=1000", "lint={}"]
     assert tftrain("check", DIGITS, *wide)[0] == 0
     assert tftrain("check", DIGITS, *wide, "--strict")[0] == 1
 
 
-def test_values_in_force_and_their_origins(tftrain, tmp_path):  # noqa: F811 - pytest's way
+def test_values_in_force_and_their_origins(tftrain, tmp_path):
     code, stdout, _ = tftrain("check", DIGITS, "training.epochs=7", "--show", "--origin")
     assert code == 0
     assert re.search(r"epochs: 7 +# override 'training\.epochs=7'\n", stdout)
@@ -194,7 +211,7 @@ def test_values_in_force_and_their_origins(tftrain, tmp_path):  # noqa: F811 - p
     assert config.load(again)[0] == config.load(DIGITS, ["training.epochs=7"])[0]
 
 
-def test_values_in_force_of_several_configs_are_documents_of_yaml(tftrain, tmp_path):  # noqa: F811 - pytest's way
+def test_values_in_force_of_several_configs_are_documents_of_yaml(tftrain, tmp_path):
     faulty = tmp_path / "faulty.yaml"
     faulty.write_text("sed: 1\n")
     code, stdout, _ = tftrain("check", DIGITS, faulty, CONFIGS["digits_l2"], "--show")
@@ -206,7 +223,7 @@ def test_values_in_force_of_several_configs_are_documents_of_yaml(tftrain, tmp_p
     assert (first["name"], none, last["name"]) == ("digits", None, "digits_l2")
 
 
-def test_values_in_force_and_their_origins_as_json(tftrain):  # noqa: F811 - pytest's way
+def test_values_in_force_and_their_origins_as_json(tftrain):
     changed = [DIGITS, "training.epochs=7", "--format", "json"]
     (shown,) = json.loads(tftrain("check", *changed, "--show")[1])
     assert shown["effective"]["training"]["epochs"] == 7

@@ -14,34 +14,6 @@ from conftest import ROOT
 
 DIGITS = ROOT / "configs" / "digits.yaml"
 BAD = ROOT / "tests" / "configs" / "bad"
-WATCHED = """
-import atexit, sys
-heavy = {"tensorflow", "keras", "jax", "torch"}
-light = {"--help", "--version", "runs", "check", "cache"}
-if light & set(sys.argv) and "--data" not in sys.argv:
-    heavy.add("numpy")
-atexit.register(lambda: print("imported", sorted(heavy & set(sys.modules)), file=sys.stderr))
-sys.argv[0] = "tftrain"
-from tftrain.__main__ import main
-main()
-"""
-
-
-@pytest.fixture
-def tftrain(tmp_path):
-    """Runs the command line; returns its exit code, stdout and what it said on stderr."""
-
-    def run(*arguments):
-        command = [sys.executable, "-c", WATCHED, *map(str, arguments)]
-        done = subprocess.run(
-            command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
-        )
-        said, _, imported = done.stderr.rpartition("imported ")
-        assert imported == "[]\n"
-        assert "Traceback" not in said
-        return done.returncode, done.stdout, said
-
-    return run
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from conftest import ROOT
+from conftest import ROOT, faults
 from tftrain import config
 from tftrain.config import dump, override, text
 from tftrain.errors import ConfigError, did_you_mean
@@ -34,12 +34,6 @@ def small(tmp_path):
 
 def load(path, *overrides):
     return config.load(path, overrides)[0]
-
-
-def faults(path, *overrides):
-    with pytest.raises(ConfigError) as raised:
-        config.load(path, overrides)
-    return str(raised.value).split("\n")
 
 
 def test_the_course_example_says_what_it_says():

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from conftest import faults
 from tftrain import config
 from tftrain.config import dump, extends, schema, text
-from tftrain.errors import ConfigError
 
 often = settings(max_examples=300, derandomize=True, deadline=None)
 BASE = """\
@@ -41,12 +41,6 @@ def write(path, written):
 
 def load(path, *overrides):
     return config.load(path, overrides)[0]
-
-
-def faults(path, *overrides):
-    with pytest.raises(ConfigError) as raised:
-        config.load(path, overrides)
-    return str(raised.value).split("\n")
 
 
 def test_sections_merge_and_all_else_is_replaced(folder):

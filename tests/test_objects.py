@@ -9,24 +9,13 @@ import textwrap
 import numpy as np
 import pytest
 
+from conftest import MODULES
 from tftrain.config import Source, spec_of
 from tftrain.config.text import plain, read
 from tftrain.errors import ConfigError
 
 pytestmark = pytest.mark.usefixtures("tensorflow")
 
-MODULES = {
-    "layer": "layers",
-    "activation": "activations",
-    "initializer": "initializers",
-    "regularizer": "regularizers",
-    "constraint": "constraints",
-    "loss": "losses",
-    "metric": "metrics",
-    "optimizer": "optimizers",
-    "schedule": "optimizers.schedules",
-    "callback": "callbacks",
-}
 BASES = {
     "Layer",
     "Initializer",

@@ -13,7 +13,6 @@ from scipy.stats import spearmanr
 from sklearn.metrics import roc_auc_score
 from sklearn.utils.class_weight import compute_class_weight
 
-from test_cli_light import tftrain  # noqa: F401 - the fixture
 from tftrain import check, overview
 from tftrain.data.profile import leaks
 
@@ -366,7 +365,7 @@ def test_arrays_are_told_too(tmp_path):
     assert report.data.counts["0"] == {"train": 30, "validation": 10, "test": 10}
 
 
-def test_sections_are_printed_and_warnings_count_for_strict(tftrain, tmp_path, profile):  # noqa: F811
+def test_sections_are_printed_and_warnings_count_for_strict(tftrain, tmp_path, profile):
     columns = plain()
     profile({"copy": yes_if(columns, 1, 0)} | columns)
     code, stdout, _ = tftrain("check", tmp_path / "c.yaml", "--data", "--strict")

@@ -57,7 +57,7 @@ def test_a_shipped_config_reaches_its_bar(name, real_data, tmp_path):  # noqa: A
 
 
 @pytest.mark.parametrize("name", REAL)
-def test_check_warns_of_no_data_but_of_the_concretes_rows(name, real_data):  # noqa: ARG001 - skips
+def test_only_concrete_has_data_warnings(name, real_data):  # noqa: ARG001 - skips
     report = check.check(REAL[name], data=True)
     twice = {"D020"} if name == "concrete" else set()
     assert {problem.code for problem in report.problems} == twice

@@ -117,6 +117,9 @@ def check(
         build: whether Keras builds the network too, and is compared with what the rules say. None
             for where the rules don't know a layer; then small tables are read as well, if they are
             there, for only they tell how wide their rows become.
+
+    Raises:
+        StorageError: when there is no room for a large table's prepared rows.
     """
     wanted = bool(data or build)
     problems: list[Problem] = []

@@ -171,7 +171,11 @@ def check(
 
 def _configs(arguments: list[str]) -> tuple[list[Path], list[str]]:
     """Files, and changes to them: what has a `=` in it and is no file."""
-    changes = [one for one in arguments if "=" in one and not Path(one).is_file()]
+    changes = [
+        one
+        for one in arguments
+        if "=" in one and not os.path.isfile(one)  # noqa: PTH113 - Path.is_file raises for a long one
+    ]
     paths = [Path(one) for one in arguments if one not in changes]
     if not paths:
         raise typer.BadParameter("expected a CONFIG", param_hint="'CONFIG'")
@@ -339,7 +343,7 @@ def cache(
             typer.echo(f"nothing in {store.folder()}", err=True)
         return _print(terminal.cache_table(found))
     try:
-        count, size = store.clear(0.0 if older_than is None else store.seconds(older_than))
+        count, size = store.clear(None if older_than is None else store.seconds(older_than))
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="'--older-than'") from None
     return _print(f"{count} removed, {terminal.size(size)}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import re
 import secrets
@@ -58,19 +59,19 @@ def entries() -> list[Entry]:
     return sorted((one for one in found if one), key=lambda one: one.used, reverse=True)
 
 
-def clear(older_than: float = 0.0) -> tuple[int, int]:
+def clear(older_than: float | None = None) -> tuple[int, int]:
     """Removes what wasn't used for so many seconds; without a number, whatever lies there.
 
     Returns:
         How many entries are gone, and how many bytes.
     """
-    before = time.time() - older_than
-    gone = [one for one in entries() if not older_than or one.used < before]
+    before = math.inf if older_than is None else time.time() - older_than
+    gone = [one for one in entries() if one.used < before]
     for one in gone:
-        _remove(one.folder)
-    if not older_than:
+        remove(one.folder)
+    if older_than is None:
         for path in _folders():
-            _remove(path)
+            remove(path)
     return len(gone), sum(one.size for one in gone)
 
 
@@ -85,12 +86,12 @@ def begin(size: int) -> Path:
     made.mkdir()
     for path in _folders():
         if path.name.startswith(_TEMPORARY) and _touched(path) < time.time() - _ABANDONED:
-            _remove(path)
+            remove(path)
     taken = size
     for one in entries():
         taken += one.size
         if taken > LIMIT_BYTES:
-            _remove(one.folder)
+            remove(one.folder)
     return made
 
 
@@ -105,9 +106,9 @@ def finish(made: Path, name: str) -> Path:
         made.rename(whole)
     except OSError:
         if (whole / MANIFEST).exists():
-            _remove(made)
+            remove(made)
         else:  # what is left of an entry
-            _remove(whole)
+            remove(whole)
             made.rename(whole)
     return whole
 
@@ -118,9 +119,19 @@ def touch(entry: Path) -> None:
         os.utime(entry / MANIFEST)
 
 
-def discard(path: Path) -> None:
-    """Removes an entry that is damaged, or one that was never finished."""
-    _remove(path)
+def remove(path: Path) -> None:
+    """Removes an entry that is damaged or not wanted, or a folder that never became one.
+
+    First out of sight, at once; then its files, some of which another process may still read.
+    """
+    hidden = path
+    if not path.name.startswith(_TEMPORARY):
+        hidden = path.with_name(f"{_TEMPORARY}{secrets.token_hex(8)}")
+        try:
+            path.rename(hidden)
+        except OSError:
+            hidden = path
+    shutil.rmtree(hidden, ignore_errors=True)
 
 
 def seconds(age: str) -> float:
@@ -154,15 +165,3 @@ def _touched(path: Path) -> float:
     with contextlib.suppress(OSError):
         return path.stat().st_mtime
     return 0.0
-
-
-def _remove(path: Path) -> None:
-    """First out of sight, at once; then its files, some of which another process may still read."""
-    hidden = path
-    if not path.name.startswith(_TEMPORARY):
-        hidden = path.with_name(f"{_TEMPORARY}{secrets.token_hex(8)}")
-        try:
-            path.rename(hidden)
-        except OSError:
-            hidden = path
-    shutil.rmtree(hidden, ignore_errors=True)

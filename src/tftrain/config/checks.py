@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
 
@@ -207,21 +208,22 @@ def _default_monitor(spec: Spec) -> str | None:
 def _classes(data: Data) -> Iterator[Fault]:
     """Labels that no row has, as far as they are known without reading any; labels named twice."""
     known = _bundled_classes(data)
-    seen: set[str] = set()
-    for place, label in enumerate((data.classes or ())[:MAX_FAULTS]):
-        name, message = class_name(label), None
-        if name in seen:
-            message = f"class `{name}` named twice"
-        elif known and name not in known:
-            near = did_you_mean(name, known) or f"; the labels are {listed(known)}"
-            message = f"no row has the label `{name}`{near}"
-        seen.add(name)
-        if message:
-            yield ("data", "classes", place), "D006", message
+    yield from islice(_wrong_classes(data.classes or (), known), MAX_FAULTS)
     if known and data.positive is not None and data.classes is None:
         message = not_positive(class_name(data.positive), known)
         if message:
             yield ("data", "positive"), "D006", message
+
+
+def _wrong_classes(labels: Iterable[object], known: Sequence[str] | None) -> Iterator[Fault]:
+    seen: set[str] = set()
+    for place, name in enumerate(map(class_name, labels)):
+        if name in seen:
+            yield ("data", "classes", place), "D006", f"class `{name}` named twice"
+        elif known and name not in known:
+            near = did_you_mean(name, known) or f"; the labels are {listed(known)}"
+            yield ("data", "classes", place), "D006", f"no row has the label `{name}`{near}"
+        seen.add(name)
 
 
 def not_positive(name: str, labels: Sequence[str]) -> str | None:

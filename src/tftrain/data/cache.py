@@ -128,7 +128,7 @@ def find(wanted: Key | None) -> Splits | None:
     try:
         splits = _read(entry)
     except _FAULTS:
-        store.discard(entry)
+        store.remove(entry)
         return None
     store.touch(entry)
     return splits
@@ -158,7 +158,7 @@ class Room:
         trace: TracebackType | None,
     ) -> None:
         if self._folder is not None:
-            store.discard(self._folder)  # on most systems a mapped file lives on without its name
+            store.remove(self._folder)  # on most systems a mapped file lives on without its name
 
     def matrix(
         self, rows: int, width: int, blocks: Iterator[NDArray[np.float32]]

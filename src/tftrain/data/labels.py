@@ -245,12 +245,10 @@ def _classes(
         return tuple(_text(value) for value in np.unique(flat))
     wanted = tuple(_text(label) for label in data.classes)
     for place, name in enumerate(wanted):
-        path = ("data", "classes", place)
         if name not in present:
             near = did_you_mean(name, present) or f"; the labels are {listed(present)}"
-            raise DataError(source.problem(path, "D006", f"no row has the label `{name}`{near}"))
-        if name in wanted[:place]:
-            raise DataError(source.problem(path, "D006", f"class `{name}` named twice"))
+            message = f"no row has the label `{name}`{near}"
+            raise DataError(source.problem(("data", "classes", place), "D006", message))
     return wanted
 
 

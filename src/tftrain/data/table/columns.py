@@ -27,7 +27,7 @@ BLOCK_BYTES = 32 * 1024 * 1024
 ROW_GROUP = 122_880  # rows that duckdb keeps together: more at once take twice as long
 _NEAR = 8_192  # rows that stay in the processor's cache while one column after another is written
 _EPSILON = np.float32(1e-7)  # Keras's
-_CYCLES = MappingProxyType({"DATE": (7.0, 365.2425), "TIMESTAMP": (1.0, 7.0, 365.2425)})  # days
+CYCLES = MappingProxyType({"DATE": (7.0, 365.2425), "TIMESTAMP": (1.0, 7.0, 365.2425)})  # days
 
 
 @dataclass(frozen=True)
@@ -57,14 +57,6 @@ class Number:
     def width(self) -> int:
         """Columns that it becomes."""
         return (len(self.boundaries) + 1 if self.boundaries else 1) + self.indicator
-
-    def features(self) -> list[str]:
-        """What they are called."""
-        bins = [f"{self.name}:bin_{place}" for place in range(len(self.boundaries) + 1)]
-        return [
-            *(bins if self.boundaries else [self.name]),
-            *([f"{self.name}:missing"] if self.indicator else []),
-        ]
 
     def expressions(self, table: Table) -> dict[str, str]:
         """What is asked of the table."""
@@ -106,10 +98,6 @@ class Category:
         """Columns that it becomes."""
         return 1 + len(self.vocabulary)
 
-    def features(self) -> list[str]:
-        """What they are called."""
-        return [f"{self.name}:other", *(f"{self.name}={name}" for name in self.vocabulary)]
-
     def expressions(self, table: Table) -> dict[str, str]:
         """What is asked of the table: the place of each name."""
         kind = quoted(f"names of {self.name}")
@@ -143,10 +131,6 @@ class Hashed:
     def width(self) -> int:
         """Columns that it becomes."""
         return self.bins
-
-    def features(self) -> list[str]:
-        """What they are called."""
-        return [f"{self.name}:hash_{place}" for place in range(self.bins)]
 
     def expressions(self, table: Table) -> dict[str, str]:
         """What is asked of the table: the number of each name, of which `bins_of` makes places."""
@@ -193,11 +177,6 @@ class Date:
         """Columns that it becomes."""
         return 1 + 2 * len(self.cycles)
 
-    def features(self) -> list[str]:
-        """What they are called."""
-        ways = [f"{self.name}:{way}_{cycle:g}d" for cycle in self.cycles for way in ("sin", "cos")]
-        return [f"{self.name}:days", *ways]
-
     def expressions(self, table: Table) -> dict[str, str]:  # noqa: ARG002 - as of the other kinds
         """What is asked of the table."""
         return {self.name: f"coalesce({days(self.name)}, 'nan'::FLOAT)"}
@@ -236,15 +215,6 @@ class Text:
         """Columns that it becomes."""
         return self.vectorizer.width
 
-    def features(self) -> list[str]:
-        """What they are called."""
-        if self.vectorizer.mode == "tokens":
-            return [f"{self.name}:token_{place}" for place in range(self.width)]
-        return [
-            f"{self.name}:other",
-            *(f"{self.name}:{word}" for word in self.vectorizer.vocabulary),
-        ]
-
     def expressions(self, table: Table) -> dict[str, str]:  # noqa: ARG002 - as of the other kinds
         """What is asked of the table."""
         return {self.name: f"coalesce({quoted(self.name)}::VARCHAR, '')"}
@@ -282,10 +252,6 @@ class Columns:
     def names(self) -> list[str]:
         """The columns that a table must have."""
         return [column.name for column in self.columns]
-
-    def features(self) -> list[str]:
-        """What the matrix's columns are called."""
-        return [name for column in self.columns for name in column.features()]
 
     def described(self) -> list[str]:
         """What the columns are taken for, a line a kind."""

@@ -14,7 +14,17 @@ from tftrain import config
 from tftrain.config import Data, Source
 from tftrain.data import table
 from tftrain.data.table import Table, kinds, quoted, vectorizer
-from tftrain.data.table.columns import Category, Columns, Date, Hashed, Number, Prepared, Text, days
+from tftrain.data.table.columns import (
+    CYCLES,
+    Category,
+    Columns,
+    Date,
+    Hashed,
+    Number,
+    Prepared,
+    Text,
+    days,
+)
 from tftrain.data.table.kinds import TRAINING, Kinds
 from tftrain.data.table.refusals import no_dates
 from tftrain.errors import DataError, listed
@@ -160,9 +170,8 @@ def _category(rows: Table, name: str, asked: config.Category) -> Category | Hash
 
 def _date(rows: Table, name: str) -> Date:
     _, given, mean, variance, low, high = _moments(rows, {name: f"({days(name)})"})[name]
-    cycles = (7.0, 365.2425) if rows.types[name] == "DATE" else (1.0, 7.0, 365.2425)
-    spread = variance**0.5 if given and high > low else 1.0
-    return Date(name, _single(mean or 0.0), _single(mean or 0.0), _single(spread) or 1.0, cycles)
+    spread, centre = variance**0.5 if given and high > low else 1.0, _single(mean or 0.0)
+    return Date(name, centre, centre, _single(spread) or 1.0, CYCLES[rows.types[name]])
 
 
 def _text(rows: Table, name: str, asked: config.Text, source: Source) -> Text:
