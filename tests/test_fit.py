@@ -17,6 +17,7 @@ import pytest
 
 from conftest import ROOT
 from tftrain import files, runs
+from tftrain.data.scaling import Scaling
 from tftrain.errors import (
     ConfigError,
     DataError,
@@ -170,7 +171,7 @@ def test_the_exported_model_takes_raw_rows(tmp_path, scaling):
     mine = evaluate.load(run.folder, run.summary)
     test = mine.splits().test
     model = keras.models.load_model(run.folder / runs.MODEL)
-    raw = data.Part(test.inputs, test.labels, None, test.rows, data.Scaling())
+    raw = data.Part(test.inputs, test.labels, None, test.rows, Scaling())
     theirs = model.predict_on_batch(raw.raw(slice(None)))
     ours = np.concatenate(list(mine.engine.predict(test)))
     np.testing.assert_allclose(theirs, ours, rtol=0, atol=1e-6)
