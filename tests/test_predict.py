@@ -547,3 +547,33 @@ def test_outputs_become_columns(classifier, classes, loss, outputs, columns):
             assert made[name].tolist() == list(values)
         else:
             np.testing.assert_allclose(made[name], values, rtol=2e-4)
+
+
+@pytest.mark.usefixtures("tensorflow")
+def test_images_are_told_by_their_files(tmp_path):
+    from PIL import Image
+
+    from tftrain import fit
+
+    for shade, name in enumerate(("dark", "light")):
+        for number in range(10):
+            path = tmp_path / "shades" / name / f"{number}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.new("L", (3, 2), 200 * shade + number).save(path)
+    config = tmp_path / "t.yaml"
+    config.write_text(
+        "data: {source: shades}\n"
+        "model: {layers: [Flatten, {Dense: {units: 1, activation: sigmoid}}]}\n"
+        "training: {loss: BinaryCrossentropy, epochs: 1, threads: 2}\n"
+    )
+    run = fit.fit(fit.prepare(config, runs_dir=tmp_path / "runs"), Silent())
+    found = recorded.read(run.folder, run.summary)
+    (tmp_path / "shades" / "dark" / "3.png").unlink()
+    predict.predict(found, str(tmp_path / "shades"), str(tmp_path / "out.csv"))
+    rows = read(tmp_path / "out.csv")
+    names = [
+        *(f"dark/{n}.png" for n in range(10) if n != 3),
+        *(f"light/{n}.png" for n in range(10)),
+    ]
+    assert [row["file"] for row in rows] == [str(os.path.normpath(name)) for name in names]
+    assert [row["row"] for row in rows] == [str(number) for number in range(19)]

@@ -68,7 +68,8 @@ class Fresh:
     Args:
         raw: as they came.
         preparation: what they go through.
-        kept: columns that are copied, with the types they are to have in the end.
+        kept: columns that are copied, with the types they are to have in the end; of images, their
+            paths as `file`.
         notes: what is unlike the training rows.
     """
 
@@ -97,6 +98,8 @@ class Fresh:
 
     def copied(self, start: int, stop: int) -> dict[str, NDArray[Any]]:
         """A run of rows of the kept columns, as texts; None where there is nothing."""
+        if self.raw.paths is not None:
+            return {"file": self.raw.paths[start:stop]}
         if self.raw.table is None or not self.kept:
             return {}
         texts = {
@@ -128,7 +131,7 @@ def examine(raw: Raw, preparation: Preparation, data: Data, keep: Sequence[str])
     """
     columns = preparation.columns
     if raw.table is None or columns is None:
-        return Fresh(raw, preparation, {}, ())
+        return Fresh(raw, preparation, {} if raw.paths is None else {"file": "VARCHAR"}, ())
     columns.check(raw.table)
     return Fresh(raw, preparation, _kinds(raw.table, keep), _notes(raw.table, columns, data))
 

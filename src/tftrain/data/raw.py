@@ -26,6 +26,7 @@ class Raw:
         place: of each row in the order of time, where rows have one, int64 (rows,).
         together: rows of the same number stay together when they are split, int64 (rows,).
         pixels: of images: height, width, channels that all were made to have.
+        paths: of images: where each lies, from the folder or the table on, (rows,).
         numbers: what the rows are called, where not 0, 1, 2, ..., int64 (rows,).
         notes: what was noticed on the way.
     """
@@ -39,5 +40,6 @@ class Raw:
     place: NDArray[np.int64] | None = None
     together: NDArray[np.int64] | None = None
     pixels: tuple[int, int, int] | None = None
+    paths: NDArray[Any] | None = None
     numbers: NDArray[np.int64] | None = None
     notes: tuple[Problem, ...] = ()

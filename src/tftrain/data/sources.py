@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import glob
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from tftrain.config import Arrays, Config, Data, Source, headers, kind_of
@@ -176,6 +178,7 @@ def _listed(raw: Raw, opened: Table, column: str, data: Data, pixels: Pixels | N
         inputs=made.images,
         table=None,
         pixels=(*form.size, form.channels),
+        paths=names[made.rows],
         numbers=made.rows,
         notes=tuple(made.problems),
     )
@@ -187,6 +190,7 @@ def _pictures(file: str, data: Data, pixels: Pixels | None, *, labelled: bool) -
 
     pictures = images.folder(file, labelled=labelled)
     form, made = _decoded(pictures.files, data, pixels)
+    paths = [os.path.relpath(pictures.files[row], file) for row in made.rows]
     return Raw(
         inputs=made.images,
         labels=None if pictures.labels is None else pictures.labels[made.rows],
@@ -194,6 +198,7 @@ def _pictures(file: str, data: Data, pixels: Pixels | None, *, labelled: bool) -
         names=pictures.names,
         source=file,
         pixels=(*form.size, form.channels),
+        paths=np.array(paths, object),
         numbers=made.rows,
         notes=tuple(made.problems),
     )
