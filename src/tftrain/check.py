@@ -7,7 +7,7 @@ the rules don't know a layer, unless more is asked for.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,7 @@ from tftrain import config, findings, pages
 from tftrain.config import Config, Source, headers, kind_of, memory, outputs_fault, resolve_layers
 from tftrain.config.lint import EXAMPLES, RULES, Facts, lint, network
 from tftrain.config.shapes import Row, trace
-from tftrain.errors import ConfigError, DataError, Problem, Severity
+from tftrain.errors import ConfigError, DataError, Problem, Severity, one_line
 
 if TYPE_CHECKING:
     from tftrain.data import Look, Splits
@@ -147,6 +147,48 @@ def check(
     in_order = sorted(problems, key=partial(_place, str(path)))
     told = tuple(dict.fromkeys(in_order))
     return Report(told, tuple(table), settings, source, asked, seen[0] if seen else None)
+
+
+def exit_code(reports: Mapping[Path, Report], *, strict: bool) -> int:
+    """2 if there are errors, 1 for warnings where these count, 0 otherwise."""
+    every = reports.values()
+    if any(report.has("error") for report in every):
+        return 2
+    return int(strict and any(report.has("warning") for report in every))
+
+
+def lines(reports: Mapping[Path, Report], *, excerpts: bool) -> Iterator[str]:
+    """All that is to be read of configs: of each its lines and, last, the verdict."""
+    for path, report in reports.items():
+        yield from report.lines(excerpts=excerpts)
+        yield f"{one_line(str(path))}: {report.verdict()}"
+
+
+def effective(reports: Mapping[Path, Report], *, origins: bool) -> Iterator[str]:
+    """The values in force; of several configs as so many documents of YAML."""
+    for path, report in reports.items():
+        if len(reports) > 1:
+            yield f"--- # {one_line(str(path))}"
+        yield from report.effective(origins=origins)
+
+
+def told(reports: Mapping[Path, Report]) -> Iterator[str]:
+    """What is wrong, in lines without excerpts."""
+    for report in reports.values():
+        yield from findings.text(report.problems, excerpts=False)
+
+
+def annotated(reports: Mapping[Path, Report]) -> list[str]:
+    """Annotations for a pull request, each once: configs may extend the same faulty one."""
+    return [*dict.fromkeys(line for one in reports.values() for line in one.annotations())]
+
+
+def plain(reports: Mapping[Path, Report], *, show: bool, origins: bool) -> list[dict[str, Any]]:
+    """For JSON."""
+    return [
+        {"config": str(path), **report.plain(show=show, origins=origins)}
+        for path, report in reports.items()
+    ]
 
 
 def _loaded(

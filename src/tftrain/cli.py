@@ -141,31 +141,22 @@ def check(
 ) -> None:
     """Say everything that is wrong with a config, and what is unwise, before TensorFlow loads."""
     from tftrain import check as job
-    from tftrain.errors import one_line
 
     if explain is not None:
         return _print(job.explain(explain))
     paths, overrides = _configs(arguments or [])
     reports = {path: job.check(path, overrides, data=data, build=build) for path in paths}
     if form is Form.JSON:
-        every = {path: report.plain(show=show, origins=origin) for path, report in reports.items()}
-        _print_json([{"config": str(path), **plain} for path, plain in every.items()])
-    for path, report in reports.items():
-        if form is Form.TEXT and (show or origin):
-            heading = [f"--- # {one_line(str(path))}"] if len(reports) > 1 else []
-            _print(*heading, *report.effective(origins=origin))
-            for line in report.lines(excerpts=False)[: len(report.problems)]:
-                typer.echo(line, err=True)
-        elif form is Form.TEXT:
-            verdict = f"{one_line(str(path))}: {report.verdict()}"
-            _print(*report.lines(excerpts=sys.stdout.isatty()), verdict)
-    if form is Form.GITHUB:
-        lines = (line for report in reports.values() for line in report.annotations())
-        _print(*dict.fromkeys(lines))
-    if any(report.has("error") for report in reports.values()):
-        raise typer.Exit(2)
-    if strict and any(report.has("warning") for report in reports.values()):
-        raise typer.Exit(1)
+        _print_json(job.plain(reports, show=show, origins=origin))
+    elif form is Form.GITHUB:
+        _print(*job.annotated(reports))
+    elif show or origin:
+        _print(*job.effective(reports, origins=origin))
+        _tell(*job.told(reports))
+    else:
+        _print(*job.lines(reports, excerpts=sys.stdout.isatty()))
+    if code := job.exit_code(reports, strict=strict):
+        raise typer.Exit(code)
     return None
 
 
@@ -212,12 +203,10 @@ def init(
     from tftrain import templates, terminal
 
     if source is not None:
-        from tftrain.draft import draft
-
         if path != ".":
             raise typer.BadParameter("with --from: one path, no template", param_hint="'PATH'")
-        written, aim = draft(source, target, "." if template is None else template)
-        _print(aim.said(), written)
+        path = template or "."  # without a template, the first argument is the path
+        _draft(source, target, path)
     elif target is not None:
         raise typer.BadParameter("needs --from", param_hint="'--target'")
     elif template is None:
@@ -225,6 +214,13 @@ def init(
         _print(terminal.table(["template", "what it shows"], known, right=False))
     else:
         _print(templates.write(template, path))
+
+
+def _draft(source: str, target: str | None, path: str) -> None:
+    from tftrain.draft import draft
+
+    written, aim = draft(source, target, path)
+    _print(aim.said(), written)
 
 
 @app.command("eval")
@@ -241,26 +237,32 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Evaluate a finished run on its test split, or on other data."""
-    from tftrain import predict, recorded, runs, terminal
+    from tftrain import predict, recorded, runs
     from tftrain import require as requirement
 
     folder, summary = runs.find(runs_dir, run)
     if data is not None:
         predict.require_source(data)
     part = "data" if data else split
-    names = [name for values in summary["metrics"].values() for name in values]
-    known = dict.fromkeys(f"val_{name}" if part == "validation" else name for name in names)
-    requirements = requirement.parse(require or (), known)
+    requirements = requirement.parse(require or (), requirement.names(summary["metrics"], part))
     found = recorded.read(folder, summary)
     rows = found.rows(split, data)
     from tftrain import evaluate as job
 
     metrics = {part: job.score(job.revive(found), rows, data or str(folder))}
+    _print_metrics(folder, metrics, as_json=as_json)
+    _exit_unless_met(requirements, metrics)
+
+
+def _print_metrics(
+    folder: Path, metrics: Mapping[str, Mapping[str, float]], *, as_json: bool
+) -> None:
+    from tftrain import terminal
+
     if as_json:
         _print_json({"run": str(folder), "metrics": metrics})
     else:
         _print(terminal.metrics_table(metrics), folder)
-    _exit_unless_met(requirements, metrics)
 
 
 @app.command()
@@ -303,12 +305,12 @@ def predict(
     except BrokenPipeError:
         raise _reader_left() from None
     if target == job.STREAM:
-        return _tell(*made.notes, f"{made.rows} rows")
-    if as_json:
-        shown = {"run": str(folder), "output": target, "rows": made.rows}
-        return _print_json(shown | {"notes": [one.plain() for one in made.notes]})
-    _tell(*made.notes)
-    return _print(f"{made.rows} rows", target)
+        _tell(*made.notes, f"{made.rows} rows")
+    elif as_json:
+        _print_json({"run": str(folder), "output": target, **made.plain()})
+    else:
+        _tell(*made.notes)
+        _print(f"{made.rows} rows", target)
 
 
 @app.command("runs")

@@ -46,6 +46,10 @@ class Predicted:
     rows: int
     notes: tuple[Note, ...]
 
+    def plain(self) -> dict[str, Any]:
+        """For JSON."""
+        return {"rows": self.rows, "notes": [one.plain() for one in self.notes]}
+
 
 def require_source(source: str) -> None:
     """Sees that there are rows of a kind that is read: a file, a pattern of several, a folder.

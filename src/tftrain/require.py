@@ -81,6 +81,12 @@ def _may_be_one(name: str, several: Iterable[str]) -> bool:
     return number.isdigit() and metric in several
 
 
+def names(metrics: Mapping[str, Mapping[str, float]], split: str) -> list[str]:
+    """What bounds on one split may name, by the metrics of all: validation's with `val_`."""
+    prefix = "val_" if split == "validation" else ""
+    return [*dict.fromkeys(prefix + name for values in metrics.values() for name in values)]
+
+
 def named(metrics: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
     """Metrics by split, under the names that requirements use: validation's with `val_`."""
     names: dict[str, float] = {}
