@@ -117,9 +117,9 @@ def reshape(layer: Resolved, shape: Shape) -> Output:
     target = layer.get("target_shape")
     if not isinstance(target, list):
         raise refused("target_shape", "a list of whole numbers", target)
-    if any(type(size) is not int for size in target):
-        raise Unknown
-    if min(target, default=0) < -1 or target.count(-1) > 1:
+    if None in target:
+        raise Unknown  # a size that is left open, to Keras
+    if any(type(size) is not int or size < -1 for size in target) or target.count(-1) > 1:
         raise refused("target_shape", "whole numbers, at most one of them -1", target)
     size, known = times(*shape), math.prod(size for size in target if size != -1)
     if size is None:
@@ -133,10 +133,10 @@ def reshape(layer: Resolved, shape: Shape) -> Output:
 def permute(layer: Resolved, shape: Shape) -> Output:
     """The axes in another order, counted from 1."""
     order = layer.get("dims")
-    if not isinstance(order, list) or any(type(axis) is not int for axis in order):
-        raise Unknown
-    if sorted(order) != list(range(1, len(order) + 1)):
-        raise refused("dims", "each axis once, the first of them 1", order)
+    wanted = "a list of each axis once, the first of them 1"
+    whole_numbers = isinstance(order, list) and all(type(axis) is int for axis in order)
+    if not whole_numbers or sorted(order) != list(range(1, len(order) + 1)):
+        raise refused("dims", wanted, order)
     if len(order) != len(shape):
         raise Refusal(f"`dims` {order} needs rows of {len(order)} axes")
     return tuple(shape[axis - 1] for axis in order), 0
