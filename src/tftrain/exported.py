@@ -14,7 +14,16 @@ from tftrain.config import Config, outputs, squashing
 from tftrain.data import Preparation
 from tftrain.data.scaling import Scaling
 from tftrain.data.table import siphash
-from tftrain.data.table.columns import Category, Columns, Date, Hashed, Number, Prepared, Text
+from tftrain.data.table.columns import (
+    Category,
+    Columns,
+    Date,
+    Hashed,
+    Number,
+    Prepared,
+    Text,
+    inverse,
+)
 from tftrain.data.target import TargetScaling
 
 _OTHER = "[not seen in training]"
@@ -120,14 +129,14 @@ def _number(column: Number, given: Any) -> list[Any]:
         bins = keras.layers.Discretization(list(column.boundaries), output_mode="one_hot")
         features = [bins(numbers)]
     else:
-        features = [(numbers - column.first) / column.second]
+        features = [(numbers - column.first) * inverse(column.second)]
     return [*features, ops.cast(missing, "float32")] if column.indicator else features
 
 
 def _date(column: Date, given: Any) -> list[Any]:
     ops = keras.ops
     days = ops.where(ops.isnan(given), column.fill, given)
-    features = [(days - column.first) / column.second]
+    features = [(days - column.first) * inverse(column.second)]
     for cycle in column.cycles:
         angle = ops.mod(days, cycle) * (2 * 3.141592653589793 / cycle)
         features += [ops.sin(angle), ops.cos(angle)]

@@ -30,6 +30,11 @@ _EPSILON = np.float32(1e-7)  # Keras's
 CYCLES = MappingProxyType({"DATE": (7.0, 365.2425), "TIMESTAMP": (1.0, 7.0, 365.2425)})  # days
 
 
+def inverse(second: float) -> np.float32:
+    """What a column is multiplied by: TensorFlow turns divisions by constants into that."""
+    return np.float32(1) / np.float32(second)
+
+
 @dataclass(frozen=True)
 class Number:
     """A column of numbers.
@@ -75,7 +80,7 @@ class Number:
             block[:, : len(self.boundaries) + 1] = 0
             block[np.arange(len(block)), bins] = 1
         else:
-            block[:, 0] = (numbers - np.float32(self.first)) / np.float32(self.second)
+            block[:, 0] = (numbers - np.float32(self.first)) * inverse(self.second)
         if self.indicator:
             block[:, -1] = missing
 
@@ -185,7 +190,7 @@ class Date:
         """Writes the columns that it becomes."""
         given = values[self.name]
         number = np.where(np.isnan(given), np.float32(self.fill), given)
-        block[:, 0] = (number - np.float32(self.first)) / np.float32(self.second)
+        block[:, 0] = (number - np.float32(self.first)) * inverse(self.second)
         for place, cycle in enumerate(self.cycles):
             angle = np.mod(number, np.float32(cycle)) * np.float32(2 * np.pi / cycle)
             block[:, 1 + 2 * place] = np.sin(angle)

@@ -30,6 +30,7 @@ from tftrain.data.table.refusals import no_dates
 from tftrain.errors import DataError, listed
 
 _TEXTS = 10_000  # read at a time
+_LEAST = float(np.finfo(np.float32).tiny)  # by which a 32-bit number can be divided
 _MOMENTS = ("count(*)", "count({})", "avg({})", "var_pop({})", "min({})", "max({})")
 
 
@@ -130,7 +131,8 @@ def _number(rows: Table, name: str, one: Kinds, moments: tuple[Any, ...]) -> Num
         first, second = mean, variance**0.5
     elif asked.scaling == "rescale" and high > low:
         first, second = low, high - low
-    return Number(name, _single(fill), missing, _single(first), _single(second) or 1.0)
+    second = _single(second) if second > _LEAST else 1.0
+    return Number(name, _single(fill), missing, _single(first), second)
 
 
 def _fill(rows: Table, name: str, impute: str | float, mean: float, *, missing: bool) -> float:
