@@ -291,7 +291,7 @@ REFUSED = [
     (IMAGE, {"Reshape": {"target_shape": 120}}, "a list of whole numbers, got 120"),
     (IMAGE, {"Permute": {"dims": [2, 1]}}, "needs rows of 2 axes"),
     (IMAGE, {"Permute": {"dims": [0, 1, 2]}}, "each axis once, the first of them 1"),
-    (ROW, {"Reshape": {"target_shape": [2, "2"]}}, "whole numbers, at most one of them -1"),
+    (FLAT, {"Reshape": {"target_shape": [2, "2"]}}, "whole numbers, at most one of them -1"),
     (STEPS, {"RepeatVector": {"n": 2}}, "it takes rows of shape (features,)"),
     (STEPS, {"Cropping1D": {"cropping": [4, 3]}}, "it crops (7,), and nothing is left"),
     (IMAGE, {"ZeroPadding2D": {"padding": -1}}, "`padding`: expected"),
