@@ -291,7 +291,7 @@ REFUSED = [
     (IMAGE, {"Reshape": {"target_shape": 120}}, "a list of whole numbers, got 120"),
     (IMAGE, {"Permute": {"dims": [2, 1]}}, "needs rows of 2 axes"),
     (IMAGE, {"Permute": {"dims": [0, 1, 2]}}, "each axis once, the first of them 1"),
-    (FLAT, {"Reshape": {"target_shape": [2, "2"]}}, "whole numbers, at most one of them -1"),
+    (IMAGE, {"Permute": {"dims": [1, 2, "3"]}}, "each axis once, the first of them 1"),
     (STEPS, {"RepeatVector": {"n": 2}}, "it takes rows of shape (features,)"),
     (STEPS, {"Cropping1D": {"cropping": [4, 3]}}, "it crops (7,), and nothing is left"),
     (IMAGE, {"ZeroPadding2D": {"padding": -1}}, "`padding`: expected"),
@@ -390,6 +390,11 @@ def test_what_no_rows_can_mend_is_told_where_they_are_not_known(spec):
     assert [row.shape for row in table] == [None]
     assert fault.path == ("model", "layers", 1)
     assert traced(None, {"Conv2D": CONV}, "Flatten")[1] is None
+
+
+def test_a_text_is_no_size_though_keras_takes_it_for_one_that_is_open():
+    _, fault = traced(FLAT, {"Reshape": {"target_shape": [2, "3"]}})
+    assert "whole numbers, at most one of them -1" in fault.message
 
 
 def test_bins_are_whole_numbers_which_not_every_layer_takes():
