@@ -13,13 +13,14 @@ from tftrain.config.data import (
     ends_in,
     kind_of,
 )
-from tftrain.config.dump import origins, resolved, with_origins
+from tftrain.config.dump import origins, plain, resolved, with_origins
 from tftrain.config.load import load
 from tftrain.config.losses import Family, by_shapes, family, outputs, outputs_fault, squashing
 from tftrain.config.resolve import Resolved, collect, resolve, resolve_layers
 from tftrain.config.schema import (
     Config,
     Model,
+    OnNan,
     Spec,
     Training,
     snake_case,
@@ -42,6 +43,7 @@ __all__ = [
     "FixedScaling",
     "Model",
     "Number",
+    "OnNan",
     "Place",
     "Resolved",
     "Series",
@@ -61,6 +63,7 @@ __all__ = [
     "origins",
     "outputs",
     "outputs_fault",
+    "plain",
     "resolve",
     "resolve_layers",
     "resolved",
