@@ -64,6 +64,7 @@ def faults(data: Data | None, training: Training | None) -> Iterator[Fault]:
     if training:
         yield from _metrics(training)
         yield from _callback_paths(training)
+        yield from _rollback(training)
     if data and training:
         yield from monitors(data, training)
         yield from _class_weight(data, training)
@@ -156,6 +157,13 @@ def _metrics(training: Training) -> Iterator[Fault]:
         if seen[name] > 1:
             message = f"a second metric called `{name}`: give it another with `name:`"
             yield ("training", section, place), "C022", message
+
+
+def _rollback(training: Training) -> Iterator[Fault]:
+    rate = training.optimizer.arguments.get("learning_rate")
+    if training.on_nan is not None and isinstance(rate, Mapping | str):
+        message = "`on_nan` lowers the learning rate, which a schedule sets anew at every batch"
+        yield ("training", "on_nan"), "C025", message
 
 
 def _callback_paths(training: Training) -> Iterator[Fault]:
