@@ -82,6 +82,7 @@ def test_json_holds_problems_and_layers(tftrain):
     assert code == 2
     assert [problem["code"] for problem in report["problems"]] == ["C010"]
     code, stdout, _ = tftrain("check", DIGITS, "--format", "json")
+    assert tftrain("check", DIGITS, "--json") == (code, stdout, "")
     (report,) = json.loads(stdout)
     assert code == 0
     assert report["layers"][0] == {"layer": "Dense", "output_shape": [25], "parameters": 1625}
