@@ -336,6 +336,17 @@ def test_spellings_of_one_name(profile):
     assert told(profile(columns)) == set()
 
 
+def test_long_spellings_are_cut_to_where_they_differ(profile):
+    columns = plain()
+    columns["kind"] = [
+        f"{'long ' * 400}{'Red' if at % 2 else 'red'}{' x' * 400}" for at in range(ROWS)
+    ]
+    report = profile(columns, "  columns: {kind: category}\n")
+    (warning,) = [one for one in report.problems if one.code == "D024"]
+    tail = " x" * 13 + " ..."
+    assert f"has `...long long Red{tail}`, `...long long red{tail}`: if" in warning.message
+
+
 def test_unequal_sorted_and_tiny_classes(profile):
     columns = plain()
     columns["label"] = ["no"] * 394 + ["yes"] * 6

@@ -22,6 +22,8 @@ _RARE = 0.05  # zeros: more of them mean zero
 _GAP = 0.2  # of the median, that lies between such zeros and the next number
 _SPACINGS = 10
 _FEW = 10
+_LONGEST = 40  # letters of a cell that are shown
+_BEFORE = 10  # of them, before the first difference
 _MANY_TEXTS = 10
 _SENTINELS = frozenset({-1.0, -9.0, -99.0, -999.0, -9999.0, -99999.0, 999.0, 9999.0, 99999.0})
 _FAR = 3.0  # times the spread of the other numbers
@@ -64,7 +66,7 @@ def _spellings(columns: Iterable[Statistics], places: Mapping[str, Place]) -> li
             alike[plain.casefold() if len(plain) > 1 else plain].append(name)
         several = [names for names in alike.values() if len(names) > 1]
         if several:
-            first = ", ".join(f"`{name}`" for name in several[0][:3])
+            first = ", ".join(f"`{name}`" for name in _apart(several[0][:3]))
             more = f" and {len(several) - 1} more such" if len(several) > 1 else ""
             message = (
                 f"`{one.name}` has {first}{more}: if they mean the same, make them the same with "
@@ -73,6 +75,16 @@ def _spellings(columns: Iterable[Statistics], places: Mapping[str, Place]) -> li
             )
             remarks.append(Remark("columns", "warning", message, "D024", places[one.name]))
     return remarks
+
+
+def _apart(names: Sequence[str]) -> list[str]:
+    """Texts that are alike, of long ones what stands where they first differ."""
+    if max(map(len, names)) <= _LONGEST:
+        return [*names]
+    differ = (at for at, letters in enumerate(zip(*names, strict=False)) if len({*letters}) > 1)
+    start = max(0, next(differ, min(map(len, names))) - _BEFORE)
+    stop = start + _LONGEST
+    return ["..." * (start > 0) + one[start:stop] + "..." * (len(one) > stop) for one in names]
 
 
 def _numbers_as_text(columns: Iterable[Statistics]) -> list[Remark]:

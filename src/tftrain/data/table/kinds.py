@@ -158,7 +158,7 @@ def _hint(table: Table, name: str, given: int) -> str:
     )
     for meant, cells in (("numbers", numbers), ("dates", days)):
         if given and cells >= _MOST * given:
-            return f", such as `{example}`: data.query can make {meant} of them"
+            return f", such as `{example[:40]}`: data.query can make {meant} of them"
     return ""
 
 
