@@ -315,6 +315,24 @@ def test_an_odd_column_is_noted(values, note, profile):
     assert not [one for one in findings(profile(columns)) if note.split("`")[0] in one]
 
 
+@pytest.mark.parametrize(
+    "values",
+    [[f"{at % 50:05}" for at in range(ROWS)], [f"{at // 4:03}" for at in range(ROWS)]],
+)
+def test_digits_with_zeros_in_front_are_not_called_numbers(values, profile):
+    report = profile(odd(plain(), "odd", values))
+    assert not [one for one in findings(report) if "holds numbers as texts" in one]
+
+
+def test_paths_of_images_are_noted(profile):
+    columns = odd(plain(), "odd", [f"some/{at % 30}.PNG" for at in range(ROWS)])
+    (said,) = findings(profile(columns))
+    assert said.startswith("`odd` holds paths of images (`some/0.PNG`): to learn from their pixels")
+    columns = odd(plain(), "odd", [f"some/{at}.png" for at in range(ROWS)])
+    why = profile(columns).data.dropped["odd"]
+    assert why.endswith("such as `some/0.png`: for paths of images set data.columns.odd to image")
+
+
 def test_names_that_are_hashed_have_no_columns_of_their_own(profile):
     columns = odd(plain(), "odd", [f"n{at % 110}" for at in range(ROWS)])
     hashed = "  columns: {odd: {category: {num_hashes: 8}}}\n"

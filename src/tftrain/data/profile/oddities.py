@@ -13,6 +13,7 @@ from tftrain.config import Category, Data, Place
 from tftrain.data.profile.remarks import Remark, note, ok
 from tftrain.data.profile.statistics import Sample, Statistics, named, shown, skewness
 from tftrain.data.table import NAME, Table, quoted
+from tftrain.data.table.kinds import IMAGES
 from tftrain.errors import counted
 
 _EMPTY = 0.95
@@ -27,6 +28,7 @@ _BEFORE = 10  # of them, before the first difference
 _MANY_TEXTS = 10
 _SENTINELS = frozenset({-1.0, -9.0, -99.0, -999.0, -9999.0, -99999.0, 999.0, 9999.0, 99999.0})
 _FAR = 3.0  # times the spread of the other numbers
+_IMAGE = re.compile(IMAGES, re.IGNORECASE)
 _NUMBER = re.compile(r"[$€£¥]? ?[-+]?\d[\d.,' ]*([%$€£¥]| ?[a-zA-Z]{1,3})?")
 
 
@@ -42,7 +44,8 @@ def oddities(
     numbers = [one for one in used if one.kind == "number" and one.type == "DOUBLE"]
     remarks = [
         *_spellings([one for one in columns if one.width or one.kind == "target"], places),
-        *_numbers_as_text(columns),
+        *_numbers_as_text(table, columns),
+        *_paths(used),
         *_sentinels(table, numbers),
         *_zeros(table, numbers, rows),
         *_sparse(table, used),
@@ -87,15 +90,32 @@ def _apart(names: Sequence[str]) -> list[str]:
     return ["..." * (start > 0) + one[start:stop] + "..." * (len(one) > stop) for one in names]
 
 
-def _numbers_as_text(columns: Iterable[Statistics]) -> list[Remark]:
+def _numbers_as_text(table: Table, columns: Iterable[Statistics]) -> list[Remark]:
+    """Such as `12%`; plain digits were left texts for the zeros in front, or for their name."""
     found = []
     for one in columns:
         names = [name for name, _ in one.names] or [str(one.example)]
+        if table.untyped and all(map(str.isdecimal, names)):
+            continue
         many = one.distinct >= _MANY_TEXTS and one.type == "VARCHAR" and one.kind != "drop"
         if many and sum(bool(_NUMBER.fullmatch(name)) for name in names) > _EMPTY * len(names):
             message = (
                 f"`{one.name}` holds numbers as texts (`{shown(names[0])}`): data.query can make "
                 "numbers of them with regexp_replace and CAST"
+            )
+            found.append(note("columns", message))
+    return found
+
+
+def _paths(columns: Iterable[Statistics]) -> list[Remark]:
+    """Names that are images' paths."""
+    found = []
+    for one in columns:
+        images = sum(bool(_IMAGE.search(name)) for name, _ in one.names)
+        if one.names and images > _EMPTY * len(one.names):
+            message = (
+                f"`{one.name}` holds paths of images (`{shown(one.names[0][0])}`): to learn from "
+                f"their pixels set data.columns.{one.name} to image"
             )
             found.append(note("columns", message))
     return found
