@@ -365,6 +365,15 @@ def test_long_spellings_are_cut_to_where_they_differ(profile):
     assert f"has `...long long Red{tail}`, `...long long red{tail}`: if" in warning.message
 
 
+def test_a_warning_that_is_silenced_is_silent(profile):
+    columns = plain()
+    columns["kind"] = ["Red" if at % 5 == 0 else "red" for at in range(ROWS)]
+    assert told(profile(columns)) == {"D024"}
+    report = profile(columns, "lint: {ignore: [D024]}\n")
+    assert told(report) == set()
+    assert findings(report, "warning") == []
+
+
 def test_unequal_sorted_and_tiny_classes(profile):
     columns = plain()
     columns["label"] = ["no"] * 394 + ["yes"] * 6

@@ -90,7 +90,8 @@ def data_files(data: Data) -> Iterator[Fault]:
         for file in written:
             if isinstance(file, str) and file not in DATASETS and not files.matching(file):
                 near = files.beside(Path(file), SUFFIXES, folders=True)
-                yield ("data", *place), "D001", f"{file}: no such file{near}"
+                what = "folder" if kind_of(file) == "images" else "file"
+                yield ("data", *place), "D001", f"{file}: no such {what}{near}"
 
 
 def _names_in_npz(data: Data) -> Iterator[Fault]:
