@@ -578,6 +578,21 @@ QUERIED = {
         "c.yaml:4:10: error[D007]: it selects no row of d.csv",
         data={"query": "SELECT * FROM data WHERE a < 0"},
     ),
+    "SELECT *, if(a = 5, NULL, a) AS w FROM data WHERE a > 2": Bad(
+        GOOD,
+        f'D006]: d.csv: row 2 of data.query (counted from 0): no `w` (1 such row); {MISSING} "w" '
+        "IS NOT NULL",
+        data={
+            "query": "SELECT *, if(a = 5, NULL, a) AS w FROM data WHERE a > 2",
+            "sample_weight": "w",
+        },
+    ),
+    "SELECT *, 1e300 AS w FROM data": Bad(
+        GOOD,
+        "D005]: d.csv: row 0 of data.query (counted from 0): column `w` is 1e+300: expected a "
+        "finite number of 32 bits",
+        data={"query": "SELECT *, 1e300 AS w FROM data"},
+    ),
     "SELECT a, b FROM data": Bad(
         GOOD,
         "c.yaml:3:11: error[D003]: data.query gives no column `y`; it has a, b",
@@ -765,6 +780,16 @@ def test_a_draft_can_be_stopped(folder, monkeypatch):
     with pytest.raises(Stopped) as stopped:
         draft(str(folder / "d.csv"), "y", folder / "new.yaml")
     assert stopped.value.exit_code == 130
+
+
+def test_no_column_is_kept_of_a_table_of_images(folder):
+    Image.new("L", (8, 8)).save(folder / "i.png")
+    (folder / "d.csv").write_text(table(*["i.png,no", "i.png,yes"] * 9, names="p,y"))
+    section = {"columns": {"p": "image"}, "size": [8, 8]}
+    settings, source = config.load(written(folder, "d.csv", section, "BinaryCrossentropy"))
+    preparation = data.load(settings, source).preparation
+    with pytest.raises(DataError, match=r"D003\]: `y` can't be kept of a table of images"):
+        data.unlabelled(settings, str(folder / "d.csv"), preparation, ["y"])
 
 
 def test_an_image_that_is_named_often_is_told_once(folder):

@@ -63,6 +63,7 @@ class Table:
         rows: how many.
         source: what to call it in messages.
         untyped: whether all was text in the file: in CSV an id of 7 is no other than a text "7".
+        queried: whether the rows are those that `data.query` selects, and not the file's.
     """
 
     connection: Connection
@@ -70,6 +71,7 @@ class Table:
     rows: int
     source: str
     untyped: bool = False
+    queried: bool = False
 
     def ask(self, select: str, where: str = "", *values: object) -> list[tuple[Any, ...]]:
         """The rows of a SELECT from the table."""
@@ -110,8 +112,7 @@ class Table:
 
     def fail(self, code: str, message: str, row: int | None = None) -> DataError:
         """A fault of the data; rows are told as they are counted everywhere, from 0."""
-        place = "" if row is None else f"row {row} (counted from 0): "
-        return DataError(Problem(Mark(self.source), code, place + message))
+        return DataError(cells.fault(self.source, code, message, row, queried=self.queried))
 
 
 class Wanted(NamedTuple):
@@ -210,7 +211,8 @@ def _table(
         there = {name: kind for name, kind in there.items() if name in wanted.needed}
     rows = _require_rows(connection, Mark(source), "no rows")
     found = cells.typed(connection, there, asked, data, source)
-    return Table(connection, found, rows, source, untyped=reader.untyped)
+    queried = data.query is not None
+    return Table(connection, found, rows, source, untyped=reader.untyped, queried=queried)
 
 
 def _require_rows(connection: Connection, mark: Mark, message: str) -> int:
