@@ -247,6 +247,7 @@ def evaluate(
     requirements = requirement.parse(require or (), requirement.names(summary["metrics"], part))
     found = recorded.read(folder, summary)
     rows = found.rows(split, data)
+    _tell(*rows.notes)
     from tftrain import evaluate as job
 
     metrics = {part: job.score(job.revive(found), rows, data or str(folder))}

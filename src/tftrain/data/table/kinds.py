@@ -156,7 +156,7 @@ def _hint(table: Table, name: str, given: int) -> str:
         f"AND NOT regexp_full_match({column}, '[0-9]+')), "
         f"count_if(regexp_matches({column}, '{_DAYS}')), min({column}) {TRAINING}"
     )
-    for meant, cells in (("numbers", numbers), ("dates", days)):
+    for meant, cells in (("dates", days), ("numbers", numbers)):
         if given and cells >= _MOST * given:
             return f", such as `{example}`: data.query can make {meant} of them"
     return ""
