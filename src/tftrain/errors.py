@@ -140,6 +140,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "N070": "unscaled inputs in front of sigmoid or tanh",
         "N071": "unscaled inputs",
         "N072": "unequal classes without weights",
+        "N073": "numbers that an Embedding doesn't know",
         "R001": "no such run, no finished one, or no such split of it",
         "R002": "a run's file is damaged, or of a newer tftrain",
         "R003": "a file or folder can't be read or written",
