@@ -430,6 +430,20 @@ def test_whole_numbers_that_floats_cannot_tell_apart(profile):
     assert told(profile(columns)) == set()
 
 
+@pytest.mark.parametrize("time", ["", " 12:30:00"])
+def test_dates_that_stand_for_none(time, profile):
+    days = [f"{9999 if at % 5 == 2 else 2021}-12-{at % 28 + 1:02}{time}" for at in range(ROWS)]
+    columns = odd(plain(), "odd", [day[:8] + "31" + time if day[0] == "9" else day for day in days])
+    report = profile(columns)
+    assert told(report) == {"D025"}
+    (warning,) = findings(report, "warning")
+    assert warning.startswith(
+        f"column `odd` is 9999-12-31{time} in 80 rows, the first is row 2 (counted from 0): if that"
+    )
+    assert told(profile(columns, f'  missing: ["9999-12-31{time}"]\n')) == set()
+    assert told(profile(columns, "  columns: {odd: date}\n")) == set()
+
+
 def test_groups_are_compared_across_files(profile, tmp_path):
     columns = odd(plain(), "house", [f"H{at // 8}" for at in range(ROWS)])
     other = odd(plain(80, seed=1), "house", [f"H{at // 8 + 48}" for at in range(80)])

@@ -533,7 +533,8 @@ def test_labels_of_any_kind_and_weights_from_a_column(labels, classes, load):
 @pytest.mark.parametrize("positive", [True, "TRUE", "true"])
 @pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
 def test_true_and_false_are_the_same_however_they_are_written(form, positive, settle, tmp_path):
-    rows = [{"x": chance.normal(), "y": row % 3 == 0} for row in range(60)]
+    own = np.random.default_rng(1)
+    rows = [{"x": own.normal(), "y": row % 3 == 0} for row in range(60)]
     written(tmp_path / "d.csv", [row | {"y": str(row["y"]).upper()} for row in rows])
     (tmp_path / "test.jsonl").write_text("\n".join(map(json.dumps, rows)))
     if form == "csv":
@@ -574,6 +575,34 @@ def test_what_a_query_makes_numbers_of_it_does_in_other_files_too(settle, tmp_pa
     written(tmp_path / "test.csv", rows)
     with pytest.raises(DataError, match=r"row 7 .* column `z`: expected a number, got `seven`"):
         data.load(*settle(section))
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT * FROM data ORDER BY hash(x)",
+        "SELECT * FROM data USING SAMPLE reservoir(50 ROWS) REPEATABLE (3)",
+        "SELECT x, y, 'random()' AS z FROM data -- random()",
+    ],
+)
+def test_a_query_that_gives_the_same_every_time_is_taken(query, load):
+    own = np.random.default_rng(1)
+    rows = [{"x": own.normal(), "y": LABELS[row % 2]} for row in range(60)]
+    assert load(rows, query=query).fingerprint == load(rows, query=query).fingerprint
+
+
+def test_the_index_that_pandas_writes_tells_rows_apart(settle, tmp_path):
+    own = np.random.default_rng(1)
+    order = own.permutation(60)
+    rows = [{"": order[row], "x": own.normal(), "y": LABELS[row % 2]} for row in range(60)]
+    written(tmp_path / "d.csv", rows)
+    settled, source = settle({"source": "d.csv", "target": "y"})
+    splits = data.load(settled, source)
+    assert splits.preparation.columns.names() == ["x"]
+    assert splits.preparation.columns.dropped["Unnamed: 0"].startswith("id: ")
+    number = {"columns": {"Unnamed: 0": "number"}}
+    splits = data.load(*settle({"source": "d.csv", "target": "y"} | number))
+    assert splits.preparation.columns.names() == ["Unnamed: 0", "x"]
 
 
 @pytest.mark.parametrize("horizon", [1, 3])

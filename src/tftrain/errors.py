@@ -65,7 +65,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "D022": "a class of very few rows",
         "D023": "a class that a part has no row of",
         "D024": "texts that differ by spaces or capitals only",
-        "D025": "a column of texts that may be meant as numbers or dates",
+        "D025": "a column whose cells may be meant otherwise than they are read",
         "D026": "images that are left out",
         "D027": "groups that are in the training part and in another file",
         "D028": "whole numbers too large to be told apart",

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from tftrain import files
 from tftrain.config import SUFFIXES, Data
-from tftrain.data.table import cells, reading
+from tftrain.data.table import cells, reading, sql
 from tftrain.data.table.cells import Type
 from tftrain.data.table.reading import Reader
 from tftrain.data.table.refusals import guarded, not_converted, reason, told
@@ -205,6 +205,8 @@ def _forget(connection: Connection, missing: Sequence[str]) -> None:
         if kind in ("VARCHAR", "JSON"):
             cell = column if kind == "VARCHAR" else f"({column} ->> '$')"
             said = f"{cell} IN ({texts})"
+        elif kind.startswith(("DATE", "TIMESTAMP")):
+            said = f"{column}::VARCHAR IN ({texts})"
         elif cells.is_number(kind):
             said = f"{column} IN (SELECT TRY_CAST(unnest([{texts}]) AS DOUBLE))"
         else:
@@ -280,6 +282,9 @@ def _select(connection: Connection, query: str) -> None:
         statements = connection.extract_statements(query)
         if [one.type for one in statements] != [duckdb.StatementType.SELECT]:
             raise DataError(Problem(Mark(QUERY), "D010", "expected one SELECT"))
+        if found := sql.not_repeated(query):
+            message = f"`{found}` gives other rows every time, and no run could be repeated: "
+            raise DataError(Problem(Mark(QUERY), "D010", f"{message}take hash of a column"))
         body = query.strip().removesuffix(";")
         _run(connection, f"CREATE TABLE selected AS (\n{body}\n)")  # it may end in a comment
     except duckdb.Error as error:

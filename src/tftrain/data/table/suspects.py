@@ -1,7 +1,8 @@
-"""A table's columns of texts in, those that may be meant as numbers or dates out, with what to do.
+"""A table's columns in, those that may be meant otherwise than they are read out, and what to do.
 
 A column that is nearly all numbers, or dates, is refused when it is read (`cells.py`); here are
-those that are so for the most part, and those that are written in another way.
+those that are so for the most part, those that are written in another way, numbers that are
+rounded, and dates that are none.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ _MANY = 10  # different numbers that are texts in their file
 _FEW_TEXTS = 5  # among numbers: more are names, as those of tickets are
 _EXACT = 2**53  # whole numbers up to here are exact as 64-bit floats
 _WRITTEN = 2**64
+_NEVER = 9999  # a year
 _LONGEST = 40  # letters of a cell that are shown
 _MISSING = (
     *("n/a", "na", "n.a.", "nan", "null", "nil", "none", "-", "--", "?", "."),
@@ -66,6 +68,8 @@ def suspects(table: Table, data: Data) -> tuple[Problem, ...]:
     found = [("D025", message) for message in likely if message is not None]
     numbers = [name for name, kind in free.items() if kind == "DOUBLE" and name != data.target]
     found += [("D028", message) for message in _large(table, numbers)]
+    dates = [name for name, kind in free.items() if kind in ("DATE", "TIMESTAMP")]
+    found += [("D025", message) for message in _never(table, dates)]
     return tuple(Problem(Mark(table.source), code, said, "warning") for code, said in found)
 
 
@@ -81,6 +85,21 @@ def _large(table: Table, names: list[str]) -> Iterator[str]:
                 f"column `{name}` holds whole numbers up to {most:.0f}: beyond {_EXACT} some are "
                 f"taken for one another; if these are names, set data.columns.{name} to category, "
                 "to id or drop to leave them out, to number if the last digits don't matter"
+            )
+
+
+def _never(table: Table, names: list[str]) -> Iterator[str]:
+    """What is said of dates that stand for none."""
+    asked = {name: [f"count_if(year({quoted(name)}) = {_NEVER})"] for name in names}
+    for name, cells in table.each(asked):
+        if cells:
+            column = quoted(name)
+            where = f"WHERE year({column}) = {_NEVER} LIMIT 1"
+            ((row, value),) = table.ask(f"rowid, {column}::VARCHAR", where)
+            yield (
+                f"column `{name}` is {value} in {counted(cells, 'row')}, the first is row {row} "
+                f"(counted from 0): if that means that one is missing, set data.missing: "
+                f'["{value}"]; if it is right, set data.columns.{name} to date'
             )
 
 
