@@ -85,7 +85,9 @@ def fit(
         bool, typer.Option("--smoke", help="At most 2 epochs and 256 rows; then check the run.")
     ] = False,
     as_json: Json = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", help="No progress, and no more than what must be said.")
+    ] = False,
 ) -> None:
     """Train a network; print its metrics and, last, its run directory."""
     from tftrain import fit as job
