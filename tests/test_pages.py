@@ -162,7 +162,12 @@ def test_an_example_of_data_is_told_under_its_code(code, side, content):
 def test_what_rows_are_found_to_be_is_told_under_its_code(code, side, content):
     exec(content, {})  # noqa: S102 - our own page's code, which writes rows.csv, perhaps test.csv
     other = ", split: {train: 0.8, validation: 0.2, test: test.csv}"
-    section = TABLE + other * Path("test.csv").exists() + "}\n"
+    names = Path("rows.csv").read_text().partition("\n")[0].split(",")
+    group = ", group: house" * ("house" in names)
+    images = ", columns: {file: image}, on_error: skip" * ("file" in names)
+    section = f"{TABLE}{group}{images}{other * Path('test.csv').exists()}}}\n"
+    if images:
+        section += "model: {layers: [Flatten, {Dense: {units: 1, activation: sigmoid}}]}\n"
     report = check.check(whole(section), data=True)
     assert {one.code for one in report.problems if one.code[0] == "D"} == expected(code, side)
     assert not report.has("error")

@@ -120,7 +120,9 @@ def fit(
         bool, typer.Option("--smoke", help="At most 2 epochs and 256 rows; then check the run.")
     ] = False,
     as_json: Json = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", help="No progress, and no more than what must be said.")
+    ] = False,
 ) -> None:
     """Train a network; print its metrics and, last, its run directory."""
     from tftrain import fit as job
@@ -326,6 +328,7 @@ def evaluate(
     requirements = requirement.parse(require or (), requirement.names(summary["metrics"], part))
     found = recorded.read(folder, summary)
     rows = found.rows(part, data)
+    _tell(*rows.notes)
     from tftrain import evaluate as job
 
     metrics = {part: job.score(job.revive(found), rows, data or str(folder))}

@@ -57,6 +57,9 @@ class Progress(Protocol):
     def say(self, line: str) -> None:
         """Something the user should see."""
 
+    def warn(self, line: str) -> None:
+        """Something the user must see: what was learnt from isn't what was given."""
+
 
 def fit(asked: Asked, progress: Progress) -> Run:
     """Trains a network and leaves a run directory behind.
@@ -77,7 +80,9 @@ def fit(asked: Asked, progress: Progress) -> Run:
     before = time.perf_counter() - asked.seconds
     clock = _Clock(before, {"data": round(asked.seconds, 3)})
     git = environment.ask_git()
-    for warning in [*asked.splits.notes, *asked.warnings]:
+    for note in asked.splits.notes:
+        progress.warn(str(note))
+    for warning in asked.warnings:
         progress.say(str(warning))
     for line in asked.splits.preparation.described():
         progress.say(line)
@@ -322,6 +327,7 @@ def _describe(
         classes=splits.form.classes and list(splits.form.classes),
         rows={name: len(part) for name, part in splits.parts().items()},
         fingerprint=splits.fingerprint,
+        notes=[str(note) for note in splits.notes],
         epochs=settings.training.epochs,
     )
 

@@ -53,8 +53,8 @@ FILES: Mapping[str, str] = MappingProxyType(
         WEIGHTS: "The kept weights by `layer/weight` and what the scaling learnt. "
         "Its zip comment is a SHA-256 of the rest.",
         MODEL: "The network for other programs: raw inputs in, predictions out.",
-        SUMMARY: "State (`running`, `finished`, `stopped`, `failed`), rows, best epoch, final "
-        "metrics of each split, seconds of each stage, format version.",
+        SUMMARY: "State (`running`, `finished`, `stopped`, `failed`), rows, `notes` on the data, "
+        "best epoch, final metrics of each split, seconds of each stage, format version.",
         LOCK: "Held by the process that writes the run, if one does.",
     }
 )
