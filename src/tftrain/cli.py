@@ -45,6 +45,10 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 RunName = Annotated[
     str | None, typer.Argument(metavar="[RUN]", help="A run's directory or name; the newest.")
 ]
+AllowCode = Annotated[
+    bool,
+    typer.Option("--allow-code", help="Let the Python files run that the config's `code` names."),
+]
 RUNS = Path("runs")
 
 
@@ -84,6 +88,7 @@ def fit(
     smoke: Annotated[
         bool, typer.Option("--smoke", help="At most 2 epochs and 256 rows; then check the run.")
     ] = False,
+    allow_code: AllowCode = False,
     as_json: Json = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
 ) -> None:
@@ -98,6 +103,7 @@ def fit(
         runs_dir=runs_dir,
         smoke=smoke,
         require=require or (),
+        allow_code=allow_code,
         meanwhile=job.begin_import,
     )
     run = job.fit(asked, terminal.progress(quiet=quiet))
@@ -129,6 +135,7 @@ def check(
             "asked where tftrain's own rules don't know a layer.",
         ),
     ] = None,
+    allow_code: AllowCode = False,
     show: Annotated[bool, typer.Option("--show", help="Print the values in force.")] = False,
     origin: Annotated[
         bool, typer.Option("--origin", help="With --show: and where each came from.")
@@ -145,7 +152,10 @@ def check(
     if explain is not None:
         return _print(job.explain(explain))
     paths, overrides = _configs(arguments or [])
-    reports = {path: job.check(path, overrides, data=data, build=build) for path in paths}
+    reports = {
+        path: job.check(path, overrides, data=data, build=build, allow_code=allow_code)
+        for path in paths
+    }
     if form is Form.JSON:
         _print_json(job.plain(reports, show=show, origins=origin))
     elif form is Form.GITHUB:
@@ -234,6 +244,7 @@ def evaluate(
     split: Annotated[str, typer.Option(help="train, validation or test.")] = "test",
     runs_dir: RunsDir = RUNS,
     require: Require = None,
+    allow_code: AllowCode = False,
     as_json: Json = False,
 ) -> None:
     """Evaluate a finished run on its test split, or on other data."""
@@ -245,7 +256,7 @@ def evaluate(
         predict.require_source(data)
     part = "data" if data else split
     requirements = requirement.parse(require or (), requirement.names(summary["metrics"], part))
-    found = recorded.read(folder, summary)
+    found = recorded.read(folder, summary, allow_code=allow_code)
     rows = found.rows(split, data)
     from tftrain import evaluate as job
 
@@ -289,6 +300,7 @@ def predict(
         typer.Option(metavar="COLUMN", help="Copy a column of the input too. Repeatable."),
     ] = None,
     runs_dir: RunsDir = RUNS,
+    allow_code: AllowCode = False,
     as_json: Json = False,
 ) -> None:
     """Write predictions for new rows: row number, class and probability, or the number."""
@@ -301,7 +313,8 @@ def predict(
     folder, summary = runs.find(runs_dir, run)
     job.require_paths(data, target)
     try:
-        made = job.predict(recorded.read(folder, summary), data, target, keep or ())
+        found = recorded.read(folder, summary, allow_code=allow_code)
+        made = job.predict(found, data, target, keep or ())
     except BrokenPipeError:
         raise _reader_left() from None
     if target == job.STREAM:

@@ -79,10 +79,11 @@ def fit(asked: Asked, progress: Progress) -> Run:
     for line in asked.splits.preparation.described():
         progress.say(line)
     with clock("import"):
-        from tftrain import backend
+        from tftrain import backend, foreign
 
         backend.start(asked.config.seed, asked.config.training.threads or 1)
     with clock("build"):
+        foreign.run(asked.source)
         engine = _engine(asked)
     with stopping.deferred():
         run = _open_run(asked, engine.network, git, backend.versions())
@@ -255,7 +256,9 @@ def _describe(
 ) -> None:
     settings, splits = asked.config, asked.splits
     run.write(runs.CONFIG, asked.source.raw)
-    run.write(runs.RESOLVED, config.resolved(settings))
+    code = run.keep_code((one.path.name, one.content) for one in asked.source.code)
+    copies = {"code": tuple(one["file"] for one in code)}  # counted from the run's folder
+    run.write(runs.RESOLVED, config.resolved(settings.model_copy(update=copies)))
     surroundings = environment.describe(versions, settings.training.threads, git)
     run.write(runs.ENVIRONMENT, json.dumps(surroundings, indent=2) + "\n")
     rows = {name: part.row_numbers for name, part in splits.parts().items()}
@@ -273,6 +276,7 @@ def _describe(
         classes=splits.form.classes and list(splits.form.classes),
         rows={name: len(part) for name, part in splits.parts().items()},
         fingerprint=splits.fingerprint,
+        code=code,
         epochs=settings.training.epochs,
     )
 

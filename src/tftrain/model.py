@@ -18,6 +18,7 @@ from tftrain.config import (
     by_shapes,
     collect,
     family,
+    is_own,
     outputs,
     outputs_fault,
     resolve,
@@ -210,7 +211,9 @@ def _restore(numbers: Any, target: TargetScaling) -> Any:
 def _check_output(config: Config, source: Source, output: Shape, form: Form) -> None:
     """Outputs and labels of shapes that mean the same: Keras stretches one over the other."""
     classes = len(form.classes or ())
-    message = outputs_fault(config.training.loss, output, classes, form.labels)
+    loss = config.training.loss
+    own = is_own("loss", loss, source)
+    message = outputs_fault(loss, output, classes, form.labels, own=own)
     if message:
         path = ("model", "layers", len(config.model.layers) - 1)
         raise ConfigError(source.problem(path, "K005", message))

@@ -16,7 +16,8 @@ from tftrain.config.data import (
 from tftrain.config.dump import origins, resolved, with_origins
 from tftrain.config.load import load
 from tftrain.config.losses import Family, by_shapes, family, outputs, outputs_fault, squashing
-from tftrain.config.resolve import Resolved, collect, resolve, resolve_layers
+from tftrain.config.own_code import Code, permit, refusal
+from tftrain.config.resolve import Resolved, collect, is_own, resolve, resolve_layers
 from tftrain.config.schema import (
     Config,
     Model,
@@ -35,6 +36,7 @@ __all__ = [
     "TABLE_SUFFIXES",
     "Arrays",
     "Category",
+    "Code",
     "Column",
     "Config",
     "Data",
@@ -54,6 +56,7 @@ __all__ = [
     "collect",
     "ends_in",
     "family",
+    "is_own",
     "kind_of",
     "load",
     "monitors",
@@ -61,6 +64,8 @@ __all__ = [
     "origins",
     "outputs",
     "outputs_fault",
+    "permit",
+    "refusal",
     "resolve",
     "resolve_layers",
     "resolved",

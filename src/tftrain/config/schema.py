@@ -190,6 +190,13 @@ class Config(Section):
         exclude=True,  # worked in before a Config is made
         description="Another config that this one changes; its path counts from this file.",
     )
+    code: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], BeforeValidator(as_tuple)] = (
+        Field(
+            default=(),
+            description="Python files that register Keras objects of your own; they run with "
+            "`--allow-code` only.",
+        )
+    )
     name: str = Field(
         pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$",  # load.py has the words for it
         description="Names the run directory; the file's name if not given.",
@@ -217,7 +224,8 @@ SECTIONS: Mapping[tuple[str, ...], type[BaseModel]] = MappingProxyType(dict(_sec
 
 def metric_name(spec: Spec) -> str:
     """A metric's name in the logs: its `name` argument, else Keras's name in snake case."""
-    return str(spec.arguments["name"]) if "name" in spec.arguments else snake_case(spec.name)
+    name = spec.name.rpartition(">")[2]  # of one's own, `package>Name`
+    return str(spec.arguments["name"]) if "name" in spec.arguments else snake_case(name)
 
 
 def _may_be_several(metric: Spec) -> bool:
