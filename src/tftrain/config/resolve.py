@@ -184,10 +184,9 @@ class _Resolver:
                 return self._object(kind, entry, spec, path, accepted)
             return self._function(kind, entry, spec, path)
         names = self.catalog.names(kinds) + list(ACCURACY if "metric" in kinds else ())
-        capital = spec.name[:1].isupper()  # of `relu` and `ReLU`, the one written alike: the last
-        near = did_you_mean(
-            spec.name, sorted(names, key=lambda name: name[:1].isupper() == capital)
-        )
+        word = spec.name.rpartition(">")[2]  # of one's own, `package>Name`
+        capital = word[:1].isupper()  # of `relu` and `ReLU`, the one written alike: the last
+        near = did_you_mean(word, sorted(names, key=lambda name: name[:1].isupper() == capital))
         message = f"Keras has no {' or '.join(kinds)} called `{spec.name}`{near}"
         problems = [self.source.problem(path, "K001", message)]
         for name, value in spec.arguments.items():  # the objects in them may be wrong as well
