@@ -124,6 +124,13 @@ class KerasSource:
         module = self._require(package)
         return self._found(name, module, module.definitions[name])
 
+    def has_method(self, package: str, name: str, method: str) -> bool:
+        """Whether a class that a module defines, or a base of it, defines a method."""
+        module = self._require(package)
+        node = module.definitions[name]
+        line = self._line(module, node) if isinstance(node, ast.ClassDef) else []
+        return any(_method(one, method) for _, one in line)
+
     def _found(self, name: str, module: _Module, node: Definition) -> Found:
         if isinstance(node, ast.ClassDef):
             return self._class(name, self._line(module, node))
@@ -312,10 +319,12 @@ def _imported(node: ast.Import | ast.ImportFrom) -> dict[str, tuple[str, str]]:
 
 
 def _init(node: ast.ClassDef) -> ast.FunctionDef | None:
-    for child in node.body:
-        if isinstance(child, ast.FunctionDef) and child.name == "__init__":
-            return child
-    return None
+    return _method(node, "__init__")
+
+
+def _method(node: ast.ClassDef, name: str) -> ast.FunctionDef | None:
+    found = (one for one in node.body if isinstance(one, ast.FunctionDef) and one.name == name)
+    return next(found, None)
 
 
 def _elements(node: ast.expr) -> list[ast.Name]:

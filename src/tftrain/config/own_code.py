@@ -177,6 +177,9 @@ def _registered(tree: ast.Module, shown: str) -> Iterator[tuple[str, Entry]]:
             message = f"`{name}` is Keras's `{known[_folded(name)]}`: take another name"
             raise ConfigError(Problem(mark, "C051", message))
         found = source.find("own", node.name)
+        if found.is_class and not source.has_method("own", node.name, "get_config"):
+            message = f"`{name}` has no `get_config`: Keras registers no class without one"
+            raise ConfigError(Problem(mark, "C051", message))
         for kind in catalog.kinds_of(found):
             entry = catalog.entry_of(kind, found)
             if kind == "metric" and entry.is_class and "name" not in entry.arguments:
