@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from conftest import faults
-from tftrain import check, config, recorded, runs
+from tftrain import check, config, copies, recorded, runs
 from tftrain.config.resolve import known
 from tftrain.errors import ConfigError, RunError, TftrainError
 from tftrain.prepare import prepare
@@ -304,7 +304,7 @@ def test_a_run_keeps_the_bytes_that_ran_and_repeats_itself_by_them(written, mark
     file = written.with_name("own.py")
     copy = run.folder / "code" / "own.py"
     assert copy.read_bytes() == file.read_bytes()
-    kept = {"file": "code/own.py", "sha256": runs.sha256(file.read_bytes())}
+    kept = {"file": "code/own.py", "sha256": copies.sha256(file.read_bytes())}
     assert json.loads((run.folder / "summary.json").read_bytes())["code"] == [kept]
     file.unlink()
     moved = run.folder.rename(written.with_name("moved"))
@@ -419,11 +419,10 @@ def test_a_smoke_run_is_read_again(written):
 def test_copies_of_one_name_are_numbered(tmp_path):
     run = runs.Run(tmp_path)
     read = [("a.py", b"1"), ("A.py", b"2"), ("a-2.py", b"3"), ("a.py", b"4")]
-    kept = run.keep_code(read)
+    kept = copies.keep(run, [config.Code(Path(name), name, text, ()) for name, text in read])
     names = ["code/a.py", "code/A-2.py", "code/a-2-2.py", "code/a-3.py"]
     assert [one["file"] for one in kept] == names
     assert [(tmp_path / name).read_bytes() for name in names] == [b"1", b"2", b"3", b"4"]
-    assert runs.code_of(tmp_path, {"code": kept})
 
 
 @pytest.mark.parametrize("name", ["code", "code/log.csv", "./code/own.py"])

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from tftrain import config, environment, files, runs, stopping
+from tftrain import config, copies, environment, files, runs, stopping
 from tftrain import require as requirement
 from tftrain.config import Config
 from tftrain.data import Splits
@@ -256,9 +256,9 @@ def _describe(
 ) -> None:
     settings, splits = asked.config, asked.splits
     run.write(runs.CONFIG, asked.source.raw)
-    code = run.keep_code((one.path.name, one.content) for one in asked.source.code)
-    copies = {"code": tuple(one["file"] for one in code)}  # counted from the run's folder
-    run.write(runs.RESOLVED, config.resolved(settings.model_copy(update=copies)))
+    code = copies.keep(run, asked.source.code)
+    own = {"code": tuple(one["file"] for one in code)}  # counted from the run's folder
+    run.write(runs.RESOLVED, config.resolved(settings.model_copy(update=own)))
     surroundings = environment.describe(versions, settings.training.threads, git)
     run.write(runs.ENVIRONMENT, json.dumps(surroundings, indent=2) + "\n")
     rows = {name: part.row_numbers for name, part in splits.parts().items()}

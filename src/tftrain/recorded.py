@@ -9,10 +9,10 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from tftrain import config, data, files, runs
+from tftrain import copies, data, files, runs
 from tftrain.config import Config, Source
 from tftrain.data import Encoding, Form, Fresh, Part, Preparation, Splits
-from tftrain.errors import DataError, Mark, Problem, RunError, did_you_mean, listed
+from tftrain.errors import DataError, Mark, Problem, RunError, did_you_mean
 
 _PREPARATION = "preparation/"
 
@@ -102,7 +102,7 @@ def read(folder: Path, summary: Mapping[str, Any], *, allow_code: bool = False) 
         RunError: when a file is missing or damaged, or there is code that may not run.
         ConfigError: when the run's config is not valid here.
     """
-    settings, source = _settings(folder, summary, allow_code=allow_code)
+    settings, source = copies.load(folder, summary, allowed=allow_code)
     weights = files.read_arrays(folder / runs.WEIGHTS)
     learnt = {name: weights.pop(name) for name in [*weights] if name.startswith(_PREPARATION)}
     preparation = data.preparation_of(
@@ -116,24 +116,6 @@ def read(folder: Path, summary: Mapping[str, Any], *, allow_code: bool = False) 
         preparation.target,
     )
     return Recorded(folder, summary, settings, source, form, preparation, weights)
-
-
-def _settings(
-    folder: Path, summary: Mapping[str, Any], *, allow_code: bool
-) -> tuple[Config, Source]:
-    """The run's config, with the code that the run recorded and no other."""
-    copies = runs.code_of(folder, summary)
-    if copies and not allow_code:
-        named = listed(str(path) for path, _ in copies)
-        message = f"this would run {named}: read it, then `--allow-code` lets it run"
-        raise RunError(Problem(Mark(str(folder)), "C052", message))
-    runs.require_unchanged(copies)
-    settings, source = config.load(folder / runs.RESOLVED)
-    found = [(one.path, runs.sha256(one.content)) for one in source.code]
-    if found != [(path.absolute(), sum_) for path, sum_ in copies]:
-        message = f"damaged: its `code` isn't what {runs.SUMMARY} says"
-        raise RunError(Problem(Mark(str(folder / runs.RESOLVED)), "R002", message))
-    return settings, config.permit(source, allowed=allow_code)
 
 
 def kept(weights: Mapping[str, NDArray[Any]], preparation: Preparation) -> dict[str, NDArray[Any]]:

@@ -7,17 +7,14 @@ from __future__ import annotations
 
 import contextlib
 import csv
-import hashlib
 import io
 import itertools
 import json
 import os
-import re
 import shutil
-import stat
 import tempfile
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -59,8 +56,6 @@ FILES: Mapping[str, str] = MappingProxyType(
 
 RUNNING, FINISHED, STOPPED, FAILED = "running", "finished", "stopped", "failed"
 _SECONDS_BETWEEN_WRITES = 2.0
-_COPY = ("file", "sha256")
-_PLAIN = re.compile(r"[^/\\:\0]+\.py")
 
 
 @dataclass
@@ -82,26 +77,6 @@ class Run:
         """Puts one of the run's files in place, whole."""
         encoded = content.encode() if isinstance(content, str) else content
         files.write(self.folder / name, encoded)
-
-    def keep_code(self, read: Iterable[tuple[str, bytes]]) -> list[dict[str, str]]:
-        """Copies Python files, by name and content; one that is taken gets a number.
-
-        Returns:
-            What the summary says of them: each copy's `file` in the run, and its `sha256`.
-        """
-        kept: dict[str, bytes] = {}
-        taken: set[str] = set()
-        for name, content in read:
-            stem, suffix = os.path.splitext(name)  # noqa: PTH122 - a name, no path
-            names = itertools.chain([name], (f"{stem}-{n}{suffix}" for n in itertools.count(2)))
-            free = next(one for one in names if one.casefold() not in taken)
-            taken.add(free.casefold())
-            kept[f"{CODE}/{free}"] = content
-        if kept:
-            _make(self.folder / CODE)
-        for file, content in kept.items():
-            self.write(file, content)
-        return [{"file": file, "sha256": sha256(content)} for file, content in kept.items()]
 
     def record(self, row: Mapping[str, float]) -> None:
         """Adds an epoch's row; `metrics.csv` follows every two seconds."""
@@ -127,57 +102,6 @@ class Run:
         """Changes the summary and writes it."""
         self.summary |= values
         self.write(SUMMARY, json.dumps(finite(self.summary), indent=2) + "\n")
-
-
-def sha256(content: bytes) -> str:
-    """The content's SHA-256, in hexadecimal digits."""
-    return hashlib.sha256(content).hexdigest()
-
-
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir()
-    except OSError as error:
-        raise StorageError(files.cannot("written", folder, error)) from None
-
-
-def code_of(folder: Path, summary: Mapping[str, Any]) -> list[tuple[Path, str]]:
-    """The copies of Python files that a run has, and the SHA-256 of each; nothing is read.
-
-    Raises:
-        RunError: when one isn't right in the run's own folder of code.
-    """
-    recorded = summary.get(CODE, [])
-    sound = isinstance(recorded, list) and all(map(_is_copy, recorded))
-    if not sound:
-        message = f"damaged: `{CODE}` is wrong: expected files right in the run's {CODE}/"
-        raise RunError(Problem(Mark(str(folder / SUMMARY)), "R002", message))
-    return [(folder / one["file"], one["sha256"]) for one in recorded]
-
-
-def _is_copy(one: object) -> bool:
-    if not isinstance(one, dict) or not all(isinstance(one.get(k), str) for k in _COPY):
-        return False
-    place, _, name = one["file"].partition("/")
-    return place == CODE and _PLAIN.fullmatch(name) is not None
-
-
-def require_unchanged(copies: Iterable[tuple[Path, str]]) -> None:
-    """Sees that a run's copies are files, no links, and what they were.
-
-    Raises:
-        RunError: when one isn't.
-    """
-    for path, sum_ in copies:
-        message = "damaged: its checksum doesn't match"
-        try:
-            linked = path.parent.is_symlink() or not stat.S_ISREG(path.lstat().st_mode)
-        except OSError as error:
-            raise RunError(files.cannot("read", path, error)) from None
-        if linked:
-            message = "expected a file of the run's own, not a link"
-        if linked or sha256(files.read(path)) != sum_:
-            raise RunError(Problem(Mark(str(path)), "R002", message))
 
 
 def check_writable(runs_dir: Path) -> None:
