@@ -11,7 +11,7 @@ import time
 import numpy as np
 import pytest
 
-from tftrain import config, data, store
+from tftrain import config, data, spans, store
 from tftrain.data import cache, splits
 from tftrain.errors import DataError, StorageError
 
@@ -304,8 +304,8 @@ def test_clearing(load, cached):
     load(seed=4)
     old = store.entries()[1]
     os.utime(old.folder / store.MANIFEST, (time.time() - 3 * 86400,) * 2)
-    assert store.clear(store.seconds("3w")) == (0, 0)
-    assert store.clear(store.seconds("2d")) == (1, old.size)
+    assert store.clear(spans.seconds("3w")) == (0, 0)
+    assert store.clear(spans.seconds("2d")) == (1, old.size)
     (cached / ".tmp-left").mkdir()
     (cached / "strange").mkdir()
     assert store.clear(0.0)[0] == 1
@@ -318,11 +318,11 @@ def test_clearing(load, cached):
 @pytest.mark.parametrize("age", ["", "30", "d", "0d", "-1d", "1 d", "1y", "1.5h"])
 def test_an_age_has_a_unit(age):
     with pytest.raises(ValueError, match="30d"):
-        store.seconds(age)
+        spans.seconds(age)
 
 
 def test_ages_in_seconds():
-    assert [store.seconds(age) for age in ("90m", "12h", "1d", "2w")] == [
+    assert [spans.seconds(age) for age in ("90m", "12h", "1d", "2w")] == [
         5400,
         43200,
         86400,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import sys
@@ -558,3 +559,36 @@ def test_objects_of_every_kind_train(tmp_path):
 
     assert keras.saving.get_registered_object("mine>Counting").epochs == [0, 1]
     assert keras.saving.load_model(run.folder / "model.keras").count_params() > 0
+
+
+@pytest.mark.usefixtures("tensorflow")
+def test_a_run_goes_on_with_the_code_that_it_began_with(written, marker):
+    from tftrain import resume
+    from tftrain.fit import fit
+    from tftrain.terminal import Silent
+
+    whole = trained(written, "training.epochs=4", "name=whole")
+    run = trained(written)
+    run.lock.release()
+    marker.unlink()
+
+    def resumed(path=None, *, allow_code=True):
+        gc.collect()  # a run that was refused is held until its lock is forgotten
+        asked = {"name": str(run.folder), "runs_dir": written.parent, "allow_code": allow_code}
+        return resume.prepare(path, ["training.epochs=4"], **asked)
+
+    assert "error[C052]: this would run " in told(lambda: resumed(allow_code=False))
+    file = written.with_name("own.py")
+    content = file.read_text("utf-8")
+    file.write_text(content + "\n", "utf-8")
+    assert "error[R004]: began with other code" in told(lambda: resumed(written))
+    assert not marker.exists()
+    file.unlink()
+    again = fit(resumed(), Silent())
+    assert again.folder == run.folder
+    assert again.summary["metrics"] == whole.summary["metrics"]
+    assert "- code/own.py\n" in (run.folder / "config.resolved.yaml").read_text("utf-8")
+    again.lock.release()
+    copy = run.folder / "code" / "own.py"
+    copy.write_text(content + "\n", "utf-8")
+    assert "error[R002]: damaged: its checksum" in told(resumed)

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from tftrain.prepare import Asked
     from tftrain.require import Requirement
     from tftrain.runs import Run
     from tftrain.smoke import Check
@@ -26,10 +28,6 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-Overrides = Annotated[
-    list[str] | None,
-    typer.Argument(metavar="[KEY=VALUE]...", help="Changes to the config: training.epochs=5"),
-]
 RunsDir = Annotated[
     Path, typer.Option("--runs-dir", envvar="TFTRAIN_RUNS_DIR", help="Where runs are.")
 ]
@@ -77,13 +75,50 @@ def _options(
     pass
 
 
-@app.command()
+class _Resuming(TyperCommand):
+    """Lets `--resume` stand without a run: for the newest one."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Gives a bare `--resume` its value."""
+        return super().parse_args(
+            ctx,
+            [
+                "--resume=" if one == "--resume" and not _is_run(args[place + 1 :]) else one
+                for place, one in enumerate(args)
+            ],
+        )
+
+
+def _is_run(following: list[str]) -> bool:
+    """Whether what follows `--resume` is its run: no option, no change, no config."""
+    value = following[0] if following else "-"
+    return not (value.startswith("-") or "=" in value or value.endswith((".yaml", ".yml")))
+
+
+@app.command(cls=_Resuming)
 def fit(
-    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="The YAML file.")],
-    overrides: Overrides = None,
+    arguments: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="CONFIG [KEY=VALUE]...",
+            help="The YAML file, and changes to it: training.epochs=5",
+        ),
+    ] = None,
     *,
     name: Annotated[str | None, typer.Option(help="Name of the run directory.")] = None,
     runs_dir: RunsDir = RUNS,
+    resume: Annotated[
+        str | None,
+        typer.Option(
+            metavar="[RUN]",
+            help="Go on with a run, whose config need not be given again; without RUN, with the "
+            "newest unfinished one of CONFIG.",
+        ),
+    ] = None,
+    time_limit: Annotated[
+        str | None,
+        typer.Option(metavar="SPAN", help="Stop after that long, to go on later: 90s, 30m, 2h."),
+    ] = None,
     require: Require = None,
     smoke: Annotated[
         bool, typer.Option("--smoke", help="At most 2 epochs and 256 rows; then check the run.")
@@ -95,18 +130,33 @@ def fit(
     """Train a network; print its metrics and, last, its run directory."""
     from tftrain import fit as job
     from tftrain import terminal
+    from tftrain.errors import Stopped
 
-    changes = [*(overrides or []), *([f"name={json.dumps(name)}"] if name else [])]
-    asked = job.prepare(
-        config,
-        changes,
-        runs_dir=runs_dir,
-        smoke=smoke,
-        require=require or (),
-        allow_code=allow_code,
-        meanwhile=job.begin_import,
-    )
-    run = job.fit(asked, terminal.progress(quiet=quiet))
+    if time_limit is not None:
+        _limit(time_limit)
+    paths, changes = _configs(arguments or [], needed=resume is None)
+    if len(paths) > 1:
+        raise typer.BadParameter(f"expected one CONFIG, got also {paths[1]}", param_hint="'CONFIG'")
+    settings: dict[str, Any] = {
+        "runs_dir": runs_dir,
+        "require": require or (),
+        "allow_code": allow_code,
+        "meanwhile": job.begin_import,
+    }
+    if resume is None:
+        changes += [f"name={json.dumps(name)}"] if name else []
+        asked = job.prepare(paths[0], changes, smoke=smoke, **settings)
+    else:
+        asked = _resumed(
+            paths, changes, resume, fresh={"--name": name, "--smoke": smoke}, **settings
+        )
+    try:
+        run = job.fit(asked, terminal.progress(quiet=quiet))
+    except Stopped as stopped:
+        if stopped.exit_code:
+            raise
+        _tell(stopped)
+        return _print(stopped.run)
     checks = _checked(run) if smoke else []
     if as_json:
         shown = [{"name": one.name, "passed": one.passed, "detail": one.detail} for one in checks]
@@ -117,6 +167,27 @@ def fit(
     _exit_unless_met(asked.requirements, run.summary["metrics"])
     if not all(one.passed for one in checks):
         raise typer.Exit(1)
+    return None
+
+
+def _limit(span: str) -> None:
+    from tftrain import spans, stopping
+
+    try:
+        stopping.limit(span, spans.seconds(span))
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="'--time-limit'") from None
+
+
+def _resumed(
+    paths: list[Path], changes: list[str], run: str, *, fresh: dict[str, Any], **settings: Any
+) -> Asked:
+    from tftrain import resume
+
+    for option, value in fresh.items():
+        if value:
+            raise typer.BadParameter("is for a new run", param_hint=f"'{option}'")
+    return resume.prepare(paths[0] if paths else None, changes, name=run, **settings)
 
 
 @app.command()
@@ -170,7 +241,7 @@ def check(
     return None
 
 
-def _configs(arguments: list[str]) -> tuple[list[Path], list[str]]:
+def _configs(arguments: list[str], *, needed: bool = True) -> tuple[list[Path], list[str]]:
     """Files, and changes to them: what has a `=` in it and is no file."""
     changes = [
         one
@@ -178,7 +249,7 @@ def _configs(arguments: list[str]) -> tuple[list[Path], list[str]]:
         if "=" in one and not os.path.isfile(one)  # noqa: PTH113 - Path.is_file raises for a long one
     ]
     paths = [Path(one) for one in arguments if one not in changes]
-    if not paths:
+    if needed and not paths:
         raise typer.BadParameter("expected a CONFIG", param_hint="'CONFIG'")
     return paths, changes
 
@@ -350,7 +421,7 @@ def cache(
     ] = None,
 ) -> None:
     """List the prepared rows of large tables that are kept for the next run, or remove them."""
-    from tftrain import store, terminal
+    from tftrain import spans, store, terminal
 
     if not clear and older_than is None:
         found = store.entries()
@@ -358,7 +429,7 @@ def cache(
             typer.echo(f"nothing in {store.folder()}", err=True)
         return _print(terminal.cache_table(found))
     try:
-        count, size = store.clear(None if older_than is None else store.seconds(older_than))
+        count, size = store.clear(None if older_than is None else spans.seconds(older_than))
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="'--older-than'") from None
     return _print(f"{count} removed, {terminal.size(size)}")

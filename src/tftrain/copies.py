@@ -43,6 +43,17 @@ def keep(run: Run, code: Iterable[Code]) -> list[dict[str, str]]:
     return [{"file": file, "sha256": sha256(content)} for file, content in kept.items()]
 
 
+def named(settings: Config, kept: Iterable[Mapping[str, str]]) -> Config:
+    """The config whose code is a run's copies, by their paths from the run's folder."""
+    return settings.model_copy(update={"code": tuple(one["file"] for one in kept)})
+
+
+def are_of(code: Iterable[Code], summary: Mapping[str, Any]) -> bool:
+    """Whether code is, byte for byte, what a run recorded."""
+    recorded = [one["sha256"] for one in summary.get(runs.CODE, [])]
+    return [sha256(one.content) for one in code] == recorded
+
+
 def sha256(content: bytes) -> str:
     """The content's SHA-256, in hexadecimal digits."""
     return hashlib.sha256(content).hexdigest()
@@ -105,6 +116,6 @@ def _require_unchanged(path: Path, sum_: str) -> None:
 
 def _make(folder: Path) -> None:
     try:
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)  # of a run that is gone on with
     except OSError as error:
         raise StorageError(files.cannot("written", folder, error)) from None

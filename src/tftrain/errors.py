@@ -6,6 +6,7 @@ import difflib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from signal import Signals
 from types import MappingProxyType
 from typing import Literal
@@ -143,6 +144,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "R001": "no such run, no finished one, or no such split of it",
         "R002": "a run's file is damaged, or of a newer tftrain",
         "R003": "a file or folder can't be read or written",
+        "R004": "a run that can't be gone on with",
         "T001": "the loss, or a weight, is no longer finite",
         "T002": "TensorFlow can't compute a batch",
         "T003": "a callback failed",
@@ -232,12 +234,22 @@ class Stopped(Exception):  # noqa: N818 - a request, not an error
     """The user or the system asked the job to stop.
 
     Args:
-        signal: the signal's number; the process exits with 128 more.
+        reason: by whom.
+        exit_code: of the process.
+        run: the run's folder, where one was open: it can be gone on with.
     """
 
-    def __init__(self, signal: int) -> None:
-        self.exit_code = 128 + signal
-        super().__init__(f"stopped by {Signals(signal).name}")
+    def __init__(self, reason: str, exit_code: int, run: Path | None = None) -> None:
+        self.reason = reason
+        self.exit_code = exit_code
+        self.run = run
+        on = "" if run is None else f"; `tftrain fit --resume {run}` goes on"
+        super().__init__(f"stopped by {reason}{on}")
+
+    @classmethod
+    def by(cls, signal: int) -> Stopped:
+        """By a signal: a shell expects 128 more than its number."""
+        return cls(Signals(signal).name, 128 + signal)
 
 
 def did_you_mean(word: str, names: Iterable[str]) -> str:

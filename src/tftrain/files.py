@@ -13,7 +13,7 @@ import shutil
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+_TEMPORARY = ".tmp-"
 _SPARE_BYTES = 1024 * 1024
 _NO_COMMENT = b"\0\0"
 _PREFIX = b"sha256="
@@ -50,7 +51,7 @@ def write(path: Path, content: bytes) -> None:
 
 def fill(path: Path, make: Callable[[Path], object]) -> None:
     """As `write`, for content that some other code writes to a path it is given."""
-    temporary = path.with_name(f".tmp-{secrets.token_hex(8)}{path.suffix}")
+    temporary = path.with_name(f"{_TEMPORARY}{secrets.token_hex(8)}{path.suffix}")
     try:
         make(temporary)
         with temporary.open("rb+") as file:
@@ -62,6 +63,18 @@ def fill(path: Path, make: Callable[[Path], object]) -> None:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def leftovers(folder: Path) -> Iterator[Path]:
+    """What writers that were killed have left in a folder; or a writer is still at it."""
+    return folder.glob(f"{_TEMPORARY}*")
+
+
+def sweep(folder: Path) -> None:
+    """Removes the leftovers in a folder where nobody else writes."""
+    for path in leftovers(folder):
+        with contextlib.suppress(OSError):
+            path.unlink()
 
 
 def is_folder(path: Path) -> bool:

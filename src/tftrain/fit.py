@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from tftrain import config, copies, environment, files, runs, stopping
+from tftrain import checkpoint, config, copies, environment, files, runs, stopping
 from tftrain import require as requirement
+from tftrain.checkpoint import Checkpoint, Keeper
 from tftrain.config import Config
 from tftrain.data import Splits
 from tftrain.errors import (
@@ -90,7 +91,7 @@ def fit(asked: Asked, progress: Progress) -> Run:
         job = _job(asked, engine, run, progress)
         if constant := asked.splits.preparation.scaling.constant:
             progress.say(f"columns that hold one value only become 0: {constant}")
-        with _closing(run, job, asked.splits):
+        with _closing(asked, run, job, clock):
             _work(asked, job, run, progress, clock)
     return run
 
@@ -148,6 +149,7 @@ def _job(asked: Asked, engine: Engine, run: Run, progress: Progress) -> Job:
         callbacks=callbacks.build(settings, asked.source, run.folder),
         say=progress.say,
         advance=progress.advance,
+        begin=asked.checkpoint.state if asked.checkpoint else None,
     )
 
 
@@ -156,7 +158,7 @@ def _work(asked: Asked, job: Job, run: Run, progress: Progress, clock: _Clock) -
     from tftrain import evaluate
 
     with clock("training"), _told(asked):
-        _train(job, run, progress)
+        _train(asked, job, run, progress, clock)
     with clock("saving"):
         _save(asked, job, run)
     with clock("evaluation"), _told(asked):
@@ -171,16 +173,26 @@ def _work(asked: Asked, job: Job, run: Run, progress: Progress, clock: _Clock) -
     )
 
 
-def _train(job: Job, run: Run, progress: Progress) -> None:
+def _train(asked: Asked, job: Job, run: Run, progress: Progress, clock: _Clock) -> None:
     from tftrain import training
 
-    progress.begin(job.training.epochs)
+    epochs = job.training.epochs
+    keeper = Keeper(job.training.checkpoint.every, epochs, job.state.epoch)
+    progress.begin(epochs)
     try:
+        progress.advance(job.state.epoch)
         for epoch in training.train(job):
             run.record(_row(epoch))
             progress.epoch(epoch)
+            if keeper.due(job.state):
+                keeper.keep(run.folder / runs.CHECKPOINT, _checkpoint(asked, job, run, clock))
     finally:
         progress.end()
+
+
+def _checkpoint(asked: Asked, job: Job, run: Run, clock: _Clock) -> Checkpoint:
+    seconds = clock.so_far("training")
+    return Checkpoint(job.state, run.history, seconds, checkpoint.digest(asked.config))
 
 
 @contextmanager
@@ -209,38 +221,49 @@ def _save(asked: Asked, job: Job, run: Run) -> None:
 
 @dataclass
 class _Clock:
-    """Seconds of each stage, by name."""
+    """Seconds of each stage, by name; of a run that is gone on with, those before count too."""
 
     started: float = field(default_factory=time.perf_counter)
     seconds: dict[str, float] = field(default_factory=dict)
+    _begun: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
     def __call__(self, stage: str) -> Iterator[None]:
-        before = time.perf_counter()
+        self._begun[stage] = time.perf_counter()
         yield
-        self.seconds[stage] = round(time.perf_counter() - before, 3)
+        self.seconds[stage] = round(self.so_far(stage), 3)
+
+    def so_far(self, stage: str) -> float:
+        return self.seconds.get(stage, 0.0) + time.perf_counter() - self._begun[stage]
 
     def total(self) -> float:
         return round(time.perf_counter() - self.started, 3)
 
 
 @contextmanager
-def _closing(run: Run, job: Job, splits: Splits) -> Iterator[None]:
+def _closing(asked: Asked, run: Run, job: Job, clock: _Clock) -> Iterator[None]:
     """Whatever ends a run before its time is written into it, with the last sound weights."""
     try:
         yield
     except Exception as error:
         state = runs.STOPPED if isinstance(error, Stopped) else runs.FAILED
         with suppress(StorageError):  # the storage that failed is what `error` tells of
+            if not job.over:
+                kept = _checkpoint(asked, job, run, clock)
+                checkpoint.write(run.folder / runs.CHECKPOINT, kept)
             run.update(state=state, finished=_now(), reason=str(error))
-            job.engine.network.set_weights(job.last_good)
-            _write_weights(run, job.engine.network, splits)
+            job.rewind()
+            _write_weights(run, job.engine.network, asked.splits)
             run.write_metrics()
+        if isinstance(error, Stopped):
+            raise Stopped(error.reason, error.exit_code, run.folder) from None
         raise
 
 
 def _open_run(asked: Asked, network: Any, git: environment.Git, versions: dict[str, str]) -> Run:
     """The run's directory with all that is known before the first epoch, or none."""
+    if asked.run is not None:
+        return _reopen(asked, asked.run, network, git, versions)
     settings = asked.config
     run = runs.claim(asked.runs_dir, f"{settings.name}-smoke" if asked.smoke else settings.name)
     try:
@@ -251,14 +274,28 @@ def _open_run(asked: Asked, network: Any, git: environment.Git, versions: dict[s
     return run
 
 
+def _reopen(
+    asked: Asked, run: Run, network: Any, git: environment.Git, versions: dict[str, str]
+) -> Run:
+    """The run as it was at its checkpoint."""
+    if asked.checkpoint is None:
+        _describe(asked, run, network, git, versions)
+    else:
+        run.history = [dict(row) for row in asked.checkpoint.history]
+        settings = copies.named(asked.config, run.summary.get("code", []))
+        run.write(runs.RESOLVED, config.resolved(settings))
+        run.write_metrics()
+        run.update(state=runs.RUNNING, process=os.getpid(), epochs=asked.config.training.epochs)
+    return run
+
+
 def _describe(
     asked: Asked, run: Run, network: Any, git: environment.Git, versions: dict[str, str]
 ) -> None:
     settings, splits = asked.config, asked.splits
     run.write(runs.CONFIG, asked.source.raw)
     code = copies.keep(run, asked.source.code)
-    own = {"code": tuple(one["file"] for one in code)}  # counted from the run's folder
-    run.write(runs.RESOLVED, config.resolved(settings.model_copy(update=own)))
+    run.write(runs.RESOLVED, config.resolved(copies.named(settings, code)))
     surroundings = environment.describe(versions, settings.training.threads, git)
     run.write(runs.ENVIRONMENT, json.dumps(surroundings, indent=2) + "\n")
     rows = {name: part.row_numbers for name, part in splits.parts().items()}

@@ -10,11 +10,13 @@ from typing import Any
 
 from tftrain import config, data, environment, runs
 from tftrain import require as requirement
+from tftrain.checkpoint import Checkpoint
 from tftrain.config import Config, Place, Source, lint, memory, resolve_layers
 from tftrain.config.shapes import trace
 from tftrain.data import Splits
 from tftrain.errors import ConfigError, Problem
 from tftrain.require import Requirement
+from tftrain.runs import Run
 
 SMOKE_EPOCHS = 2
 _LARGE_BYTES = 64 * 1024 * 1024  # of tables, which take as long to read as TensorFlow to import
@@ -33,6 +35,8 @@ class Asked:
         warnings: what is probably not meant.
         requirements: bounds on metrics that there will be.
         seconds: how long it took to see that all this is good.
+        run: to go on with, None for a new one.
+        checkpoint: where to go on, None for the beginning.
     """
 
     config: Config
@@ -43,6 +47,8 @@ class Asked:
     warnings: tuple[Problem, ...] = ()
     requirements: tuple[Requirement, ...] = ()
     seconds: float = 0.0
+    run: Run | None = None
+    checkpoint: Checkpoint | None = None
 
     def metric_names(self, logged: Iterable[str] | None = None) -> list[str]:
         """What `--require` can ask for: the test split's metrics, validation's with `val_`.
@@ -64,6 +70,7 @@ def prepare(
     smoke: bool = False,
     require: Sequence[str] = (),
     allow_code: bool = False,
+    threads: int | None = None,
     meanwhile: Callable[[], object] | None = None,
 ) -> Asked:
     """Reads a config and its data, and checks all that can be checked without TensorFlow.
@@ -75,6 +82,7 @@ def prepare(
         smoke: at most 2 epochs and 256 rows.
         require: `METRIC>=X` each.
         allow_code: whether the Python files that the config names may run.
+        threads: where the config doesn't say; the cores if not given.
         meanwhile: begins what can be done while large tables are read, and returns at once.
 
     Raises:
@@ -89,7 +97,9 @@ def prepare(
     _require_memory(settings, source, splits)
     warnings = _lint(settings, source, splits)
     runs.check_writable(runs_dir)
-    changes: dict[str, Any] = {"threads": settings.training.threads or environment.cores()}
+    changes: dict[str, Any] = {
+        "threads": settings.training.threads or threads or environment.cores()
+    }
     if smoke:
         changes["epochs"] = min(SMOKE_EPOCHS, settings.training.epochs)
         splits = splits.thinned(data.SMOKE_ROWS)

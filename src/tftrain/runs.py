@@ -18,10 +18,13 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tftrain import files
 from tftrain.errors import Mark, Problem, RunError, StorageError, did_you_mean
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
 
 FORMAT_VERSION = 1
 CONFIG = "config.yaml"
@@ -29,10 +32,12 @@ RESOLVED = "config.resolved.yaml"
 ENVIRONMENT = "environment.json"
 SPLIT = "split.npz"
 METRICS = "metrics.csv"
+CHECKPOINT = "checkpoint.npz"
 WEIGHTS = "weights.npz"
 MODEL = "model.keras"
 SUMMARY = "summary.json"
 CODE = "code"
+LOCK = ".lock"
 FILES: Mapping[str, str] = MappingProxyType(
     {
         CONFIG: "The config as it was written, comments kept.",
@@ -44,6 +49,8 @@ FILES: Mapping[str, str] = MappingProxyType(
         "counted from 0.",
         METRICS: "A row an epoch: the loss and the metrics, validation's with `val_` before "
         "them, the learning rate, seconds.",
+        CHECKPOINT: "All that `tftrain fit --resume` needs to go on: the network's and the "
+        "optimizer's variables, seeds, callbacks, history. Sealed like the weights.",
         WEIGHTS: "The kept weights by `layer/weight` and what the scaling learnt. "
         "Its zip comment is a SHA-256 of the rest.",
         MODEL: "The network for other programs: raw inputs in, predictions out.",
@@ -51,10 +58,12 @@ FILES: Mapping[str, str] = MappingProxyType(
         "metrics of each split, seconds of each stage, format version.",
         CODE: "A folder, where the config names Python files: those that ran. Their SHA-256 are in "
         f"`{SUMMARY}`.",
+        LOCK: "Held by the process that writes the run, if one does.",
     }
 )
 
 RUNNING, FINISHED, STOPPED, FAILED = "running", "finished", "stopped", "failed"
+INTERRUPTED = "interrupted"  # `running`, but nobody is at it any more
 _SECONDS_BETWEEN_WRITES = 2.0
 
 
@@ -66,11 +75,13 @@ class Run:
         folder: `runs/NAME-N`.
         summary: what `summary.json` holds.
         history: a row for each epoch, as in `metrics.csv`.
+        lock: keeps other writers out as long as this process lives.
     """
 
     folder: Path
     summary: dict[str, Any] = field(default_factory=dict)
     history: list[dict[str, float]] = field(default_factory=list)
+    lock: BaseFileLock | None = field(default=None, repr=False)
     _written: float = field(default=float("-inf"), init=False, repr=False)
 
     def write(self, name: str, content: str | bytes) -> None:
@@ -96,6 +107,8 @@ class Run:
 
     def discard(self) -> None:
         """Removes the directory of a run that could not begin."""
+        if self.lock is not None:
+            self.lock.release()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def update(self, **values: Any) -> None:
@@ -135,7 +148,42 @@ def claim(runs_dir: Path, name: str) -> Run:
         except OSError as error:
             raise StorageError(files.cannot("written", runs_dir, error)) from None
         else:
-            return Run(folder)
+            return Run(folder, lock=_lock(folder))
+
+
+def reopen(folder: Path, summary: dict[str, Any]) -> Run:
+    """A run that is to be gone on with: nobody else writes it, and nothing torn lies in it.
+
+    Raises:
+        RunError: when another process writes it.
+        StorageError: when it can't be written.
+    """
+    lock = _lock(folder)
+    files.sweep(folder)
+    return Run(folder, summary, lock=lock)
+
+
+def _lock(folder: Path) -> BaseFileLock:
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(folder / LOCK, blocking=False, thread_local=False)
+    try:
+        lock.acquire()
+    except Timeout:
+        message = "another process is writing this run"
+        raise RunError(Problem(Mark(str(folder)), "R004", message)) from None
+    except OSError as error:
+        raise StorageError(files.cannot("written", folder, error)) from None
+    return lock
+
+
+def _is_abandoned(folder: Path) -> bool:
+    """Whether nobody writes a run, as far as can be told."""
+    try:
+        _lock(folder).release()
+    except RunError:
+        return False
+    return True
 
 
 def require_output(path: Path, sources: Collection[str], suffixes: Collection[str]) -> None:
@@ -160,8 +208,15 @@ def summaries(runs_dir: Path) -> list[tuple[Path, dict[str, Any]]]:
             with contextlib.suppress(OSError, ValueError, RecursionError):
                 summary = json.loads(Path(entry.path, SUMMARY).read_bytes())
                 if isinstance(summary, dict) and not _wrong(summary):
-                    found.append((Path(entry.path), summary))
+                    found.append((Path(entry.path), _as_it_is(Path(entry.path), summary)))
     return sorted(found, key=lambda run: (str(run[1].get("started")), run[0].name), reverse=True)
+
+
+def _as_it_is(folder: Path, summary: dict[str, Any]) -> dict[str, Any]:
+    """The summary, its state `interrupted` where the process that wrote it is gone."""
+    if summary.get("state") == RUNNING and _is_abandoned(folder):
+        return summary | {"state": INTERRUPTED}
+    return summary
 
 
 def find(runs_dir: Path, name: str | None) -> tuple[Path, dict[str, Any]]:
@@ -180,18 +235,44 @@ def find(runs_dir: Path, name: str | None) -> tuple[Path, dict[str, Any]]:
                 return folder, _sound(folder, summary)
         message = "no finished run here; `tftrain fit CONFIG` makes one"
         raise RunError(Problem(Mark(str(runs_dir)), "R001", message))
-    folder = Path(name) if files.is_folder(Path(name)) else runs_dir / name
-    summary = _summary(folder, name, runs_dir)
+    folder = named(runs_dir, name)
+    summary = _as_it_is(folder, summary_of(folder))
     if summary.get("state") != FINISHED:
         message = f"not finished: its state is `{summary.get('state')}`"
+        if summary.get("state") != RUNNING:
+            message += f"; `tftrain fit --resume {folder}` goes on"
         raise RunError(Problem(Mark(str(folder)), "R001", message))
+    with contextlib.suppress(RunError):  # whoever only reads leaves what can't be removed
+        _tidy(folder)
     return folder, summary
 
 
-def _summary(folder: Path, name: str, runs_dir: Path) -> dict[str, Any]:
+def _tidy(folder: Path) -> None:
+    if any(files.leftovers(folder)):
+        lock = _lock(folder)
+        files.sweep(folder)
+        lock.release()
+
+
+def named(runs_dir: Path, name: str) -> Path:
+    """A run's folder, by its path or its name.
+
+    Raises:
+        RunError: when there is none.
+    """
+    folder = Path(name) if files.is_folder(Path(name)) else runs_dir / name
     if not files.is_folder(folder):
         near = did_you_mean(name, [other.name for other, _ in summaries(runs_dir)])
         raise RunError(Problem(Mark(str(folder)), "R001", f"no such run{near}"))
+    return folder
+
+
+def summary_of(folder: Path) -> dict[str, Any]:
+    """What a run's summary says.
+
+    Raises:
+        RunError: when the folder is no run, or the summary is damaged or a newer tftrain's.
+    """
     path = folder / SUMMARY
     if not os.path.exists(path):  # noqa: PTH110 - which never raises, whatever the name
         raise RunError(Problem(Mark(str(folder)), "R001", f"not a run: it has no {SUMMARY}"))

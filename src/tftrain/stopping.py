@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM in, Stopped out, at a moment when the job can bear it.
+"""SIGINT, SIGTERM and a time limit in, Stopped out, at a moment when the job can bear it.
 
 An exception that a signal's handler throws into TensorFlow's or Keras's Python can get lost there,
 and one thrown between two writes can leave a run half described. While a run is open, a signal is
@@ -7,7 +7,9 @@ only noted; whoever loops asks for it between two graph calls.
 
 from __future__ import annotations
 
+import math
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +23,8 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 class _Request:
     number: int | None = None
     deferred: bool = False
+    deadline: float = math.inf
+    limit: str = ""
 
 
 _request = _Request()
@@ -30,6 +34,11 @@ def listen() -> None:
     """Makes SIGINT and SIGTERM raise Stopped; a second one ends the process at once."""
     for number in _SIGNALS:
         signal.signal(number, _receive)
+
+
+def limit(span: str, seconds: float) -> None:
+    """Lets `check` end the job after so many seconds from now, said as the user did."""
+    _request.deadline, _request.limit = time.monotonic() + seconds, span
 
 
 @contextmanager
@@ -46,10 +55,12 @@ def check() -> None:
     """Ends the job if it was asked to end.
 
     Raises:
-        Stopped: when a signal has come.
+        Stopped: when a signal has come, or the time is over.
     """
     if _request.number is not None:
-        raise Stopped(_request.number)
+        raise Stopped.by(_request.number)
+    if time.monotonic() > _request.deadline:
+        raise Stopped(f"the time limit of {_request.limit}", 0)
 
 
 def _receive(number: int, _frame: object) -> None:
@@ -57,4 +68,4 @@ def _receive(number: int, _frame: object) -> None:
         signal.signal(one, signal.SIG_DFL)
     _request.number = number
     if not _request.deferred:
-        raise Stopped(number)
+        raise Stopped.by(number)

@@ -10,7 +10,6 @@ import contextlib
 import json
 import math
 import os
-import re
 import secrets
 import shutil
 import time
@@ -25,8 +24,6 @@ LIMIT_BYTES = 20 * 1024**3
 MANIFEST = "entry.json"
 _TEMPORARY = ".tmp-"
 _ABANDONED = 24 * 3600.0  # seconds, after which no writer is still at it
-_AGE = re.compile(r"(\d+)([mhdw])")
-_SECONDS = {"m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 
 
 @dataclass(frozen=True)
@@ -132,18 +129,6 @@ def remove(path: Path) -> None:
         except OSError:
             hidden = path
     shutil.rmtree(hidden, ignore_errors=True)
-
-
-def seconds(age: str) -> float:
-    """Seconds in `90m`, `12h`, `30d` or `2w`.
-
-    Raises:
-        ValueError: when it has another form.
-    """
-    found = _AGE.fullmatch(age)
-    if found is None or not int(found[1]):
-        raise ValueError("expected a number and m, h, d or w: 30d")
-    return float(int(found[1]) * _SECONDS[found[2]])
 
 
 def _folders() -> Iterator[Path]:

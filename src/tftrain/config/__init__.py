@@ -13,7 +13,7 @@ from tftrain.config.data import (
     ends_in,
     kind_of,
 )
-from tftrain.config.dump import origins, resolved, with_origins
+from tftrain.config.dump import origins, plain, resolved, with_origins
 from tftrain.config.load import load
 from tftrain.config.losses import Family, by_shapes, family, outputs, outputs_fault, squashing
 from tftrain.config.own_code import Code, permit, refusal
@@ -21,6 +21,7 @@ from tftrain.config.resolve import Resolved, collect, is_own, resolve, resolve_l
 from tftrain.config.schema import (
     Config,
     Model,
+    OnNan,
     Spec,
     Training,
     snake_case,
@@ -44,6 +45,7 @@ __all__ = [
     "FixedScaling",
     "Model",
     "Number",
+    "OnNan",
     "Place",
     "Resolved",
     "Series",
@@ -65,6 +67,7 @@ __all__ = [
     "outputs",
     "outputs_fault",
     "permit",
+    "plain",
     "refusal",
     "resolve",
     "resolve_layers",

@@ -78,6 +78,12 @@ def origins(config: Config, source: Source) -> dict[Place, str]:
     return {place: _origin(source.root, place) for place in places}
 
 
+def plain(config: Config) -> dict[str, Plain]:
+    """Every value in force by its dotted path."""
+    values = config.model_dump(mode="json")
+    return {".".join(map(str, place)): _value(values, place) for place in _leaves(values)}
+
+
 def yaml_text(value: Plain) -> str:
     """Plain values as YAML 1.2, keys in their order, a line for each value."""
     return yaml.dump(
@@ -92,6 +98,13 @@ def _escaped(value: Plain) -> Plain:
     if isinstance(value, list):
         return [_escaped(item) for item in value]
     return escaped(value) if isinstance(value, str) else value
+
+
+def _value(value: Any, place: Place) -> Plain:
+    for part in place:
+        value = value[part]
+    plain_value: Plain = value
+    return plain_value
 
 
 def _leaves(value: Plain, place: Place = ()) -> Iterator[Place]:

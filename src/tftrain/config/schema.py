@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     Field,
@@ -21,6 +22,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from tftrain import spans
 from tftrain.config.data import Data
 from tftrain.config.forms import Count, Section, as_tuple, one_of, word
 from tftrain.errors import CODES, listed
@@ -105,6 +107,45 @@ BatchSize = Annotated[
 ]
 
 
+def _span(value: str) -> str:
+    try:
+        spans.seconds(value)
+    except ValueError:
+        form = "a number of epochs, or of seconds with an s: 30s"
+        raise PydanticCustomError(
+            "word", "expected {form}", {"form": form, "choices": []}
+        ) from None
+    return value
+
+
+class Checkpoint(Section):
+    """When what is needed to go on is put on the disk."""
+
+    every: (
+        Annotated[
+            Annotated[str, AfterValidator(_span), Tag("name")] | Annotated[Count, Tag("number")],
+            one_of("name", "number"),
+        ]
+        | None
+    ) = Field(
+        default=None,
+        description="Epochs, or seconds (`30s`, `10m`), from one to the next; if not given, after "
+        "every epoch, or as often as takes 5 % of the time.",
+    )
+
+
+class OnNan(Section):
+    """What to do when the loss or a weight is no longer finite, other than to end."""
+
+    rollback: bool = Field(
+        default=True, description="Go back to the last finite epoch and on from there."
+    )
+    learning_rate_factor: float = Field(
+        default=0.5, gt=0, le=1, description="What the learning rate is multiplied by then."
+    )
+    max_rollbacks: Count = Field(default=5, description="How often, before training ends.")
+
+
 class Training(Section):
     """How the network is trained."""
 
@@ -134,6 +175,8 @@ class Training(Section):
     threads: int | None = Field(
         default=None, ge=1, le=1024, description="Threads of TensorFlow; the cores if not given."
     )
+    checkpoint: Checkpoint = Field(default=Checkpoint())
+    on_nan: OnNan | None = Field(default=None)
     callbacks: KerasObjects = Field(
         default=(), description="Keras callbacks; relative paths lie in the run directory."
     )

@@ -12,11 +12,13 @@ from typing import Any
 import numpy as np
 
 from tftrain.backend import keras
+from tftrain.checkpoint import State
 from tftrain.config import Training
 from tftrain.data import Part
 from tftrain.training import callbacks as keras_callbacks
+from tftrain.training import faults, state
 from tftrain.training.callbacks import higher_is_better, restored
-from tftrain.training.engine import Engine, Hooks, Logs, Refused, logged, order_of, steps
+from tftrain.training.engine import Engine, Hooks, Logs, Order, Refused, logged, order_of, steps
 
 __all__ = [
     "Engine",
@@ -54,7 +56,7 @@ class NonFinite(Exception):  # noqa: N818 - an outcome of training that the job 
 
     Args:
         epoch: the one it happened in, counted from 1.
-        what: `loss`, `val_loss` or `a weight`.
+        what: `loss`, `val_loss` or `a weight`, and where it began.
     """
 
     def __init__(self, epoch: int, what: str) -> None:
@@ -65,7 +67,7 @@ class NonFinite(Exception):  # noqa: N818 - an outcome of training that the job 
 
 @dataclass
 class Job:
-    """One training, from its first epoch to its last.
+    """One training, from its first epoch, or the one after a checkpoint, to its last.
 
     Args:
         engine: runs the epochs.
@@ -76,7 +78,9 @@ class Job:
         callbacks: Keras's.
         say: gets a line that the user should see once.
         advance: gets how many epochs are done, fractions too, now and then.
-        last_good: the weights after the last epoch that was sound, at first those of the network.
+        begin: where to go on, None for the beginning.
+        state: after the last epoch that was sound, at first that of the beginning.
+        over: whether the last epoch is done and callbacks have had their last word.
     """
 
     engine: Engine
@@ -87,10 +91,18 @@ class Job:
     callbacks: list[Any]
     say: Callable[[str], None]
     advance: Callable[[float], None] | None = None
-    last_good: list[Any] = field(init=False)
+    begin: State | None = None
+    state: State = field(init=False)
+    over: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
-        self.last_good = self.engine.network.get_weights()
+        self.engine.network.stop_training = False
+        self.state = self.begin or state.capture(self.engine, self.callbacks, 0)
+
+    def rewind(self) -> None:
+        """Gives the network the weights of the last sound epoch, where an epoch was cut short."""
+        if not self.over:
+            state.restore_variables(self.engine, self.state)
 
 
 def train(job: Job) -> Iterator[Epoch]:
@@ -113,8 +125,11 @@ def train(job: Job) -> Iterator[Epoch]:
         steps=steps(rows, job.engine.batch_size),
     )
     hooks = _hooks(job, calls)
-    network.stop_training = False
+    if job.begin:
+        state.continue_files(job.callbacks, job.begin.epoch)
     calls.on_train_begin()
+    if job.begin:
+        state.restore(job.engine, job.callbacks, job.begin)
     logs: Logs = {}
     try:
         for epoch in _epochs(job, calls, hooks):
@@ -126,32 +141,66 @@ def train(job: Job) -> Iterator[Epoch]:
         raise
     network.optimizer.finalize_variable_values(network.trainable_weights)
     calls.on_train_end(logs)
-    job.last_good = network.get_weights()
+    job.over = True
 
 
 def _epochs(job: Job, calls: Any, hooks: tuple[Hooks, Hooks] | None) -> Iterator[Epoch]:
-    network, rows = job.engine.network, len(job.train)
-    for epoch in range(job.training.epochs):
-        started = time.perf_counter()
-        calls.on_epoch_begin(epoch)
-        order = order_of(job.seed, epoch, rows) if job.training.shuffle else np.arange(rows)
-        logs = job.engine.train(job.train, order, hooks and hooks[0], _advance(job, epoch))
-        if job.validation is not None:
-            calls.on_test_begin()
-            watched = job.engine.evaluate(job.validation, hooks and hooks[1])
-            calls.on_test_end(watched)
-            logs |= {f"val_{name}": value for name, value in watched.items()}
-        _check_finite(job, epoch + 1, logs)
-        rate = _rate(network.optimizer)
-        calls.on_epoch_end(epoch, logs)
-        yield Epoch(epoch + 1, logs, rate, time.perf_counter() - started)
-        if network.stop_training:
-            break
+    while job.state.epoch < job.training.epochs and not job.state.ended:
+        try:
+            epoch = _epoch(job, calls, hooks)
+        except NonFinite as error:
+            _roll_back(job, error)
+            continue
+        job.state = _now(job, epoch.number)
+        yield epoch
 
 
-def _rate(optimizer: Any) -> float:
-    """The learning rate in force; of a MultiOptimizer, its default's."""
-    return float(getattr(optimizer, "optimizers", [optimizer])[-1].learning_rate)
+def _now(job: Job, epoch: int, more: int = 0) -> State:
+    rollbacks = job.state.rollbacks + more
+    return state.capture(job.engine, job.callbacks, epoch, rollbacks)
+
+
+def _epoch(job: Job, calls: Any, hooks: tuple[Hooks, Hooks] | None) -> Epoch:
+    network, rows, epoch = job.engine.network, len(job.train), job.state.epoch
+    started = time.perf_counter()
+    calls.on_epoch_begin(epoch)
+    order = order_of(job.seed, epoch, rows) if job.training.shuffle else np.arange(rows)
+    logs = job.engine.train(job.train, order, hooks and hooks[0], _advance(job, epoch))
+    if job.validation is not None:
+        calls.on_test_begin()
+        watched = job.engine.evaluate(job.validation, hooks and hooks[1])
+        calls.on_test_end(watched)
+        logs |= {f"val_{name}": value for name, value in watched.items()}
+    _check_finite(job, epoch + 1, logs, order)
+    rate = _rate(network)
+    calls.on_epoch_end(epoch, logs)
+    return Epoch(epoch + 1, logs, rate, time.perf_counter() - started)
+
+
+def _roll_back(job: Job, error: NonFinite) -> None:
+    """Goes back to the last sound epoch with a smaller learning rate, where the config says so.
+
+    Raises:
+        NonFinite: where it doesn't, or no longer.
+    """
+    asked = job.training.on_nan
+    if asked is None or not asked.rollback or job.state.rollbacks >= asked.max_rollbacks:
+        raise error
+    for optimizer in _optimizers(job.engine.network):
+        optimizer.learning_rate = float(optimizer.learning_rate) * asked.learning_rate_factor
+    rate = _rate(job.engine.network)
+    job.say(f"{error}: back to epoch {error.epoch - 1}, on with a learning rate of {rate:g}")
+    job.state = _now(job, error.epoch - 1, 1)
+
+
+def _optimizers(network: Any) -> list[Any]:
+    """The optimizer; of a MultiOptimizer those in it, the default last."""
+    return list(getattr(network.optimizer, "optimizers", [network.optimizer]))
+
+
+def _rate(network: Any) -> float:
+    """The learning rate in force."""
+    return float(_optimizers(network)[-1].learning_rate)
 
 
 def _advance(job: Job, done: int) -> Callable[[float], None] | None:
@@ -170,15 +219,20 @@ def _hooks(job: Job, calls: Any) -> tuple[Hooks, Hooks] | None:
     )
 
 
-def _check_finite(job: Job, epoch: int, logs: Logs) -> None:
-    """Keeps the weights of the last epoch that was sound; at the first unsound one, ends."""
-    weights = job.engine.network.get_weights()
+def _check_finite(job: Job, epoch: int, logs: Logs, order: Order) -> None:
+    """Ends an epoch that is not sound with the state before it.
+
+    Raises:
+        NonFinite: then.
+    """
     unsound = next(
         (name for name in ("loss", "val_loss") if not math.isfinite(logs.get(name, 0))), None
     )
+    weights = job.engine.network.get_weights()
     if unsound is None and not all(np.isfinite(weight).all() for weight in weights):
         unsound = "a weight"
-    if unsound is not None:
-        job.engine.network.set_weights(job.last_good)
-        raise NonFinite(epoch, unsound)
-    job.last_good = weights
+    if unsound is None:
+        return
+    began = faults.first(job.engine, job.train, order, job.state)
+    state.restore(job.engine, job.callbacks, job.state)
+    raise NonFinite(epoch, f"{unsound} is not finite{began}")

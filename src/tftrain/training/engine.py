@@ -7,12 +7,14 @@ operations in the same order, so the same bits, in a fraction of the time.
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -123,6 +125,35 @@ class Engine:
             Exception: Keras raises what it likes.
         """
         self._train.trace(self._tensors_of(*part.take(slice(1))))
+
+    @cached_property
+    def variables(self) -> dict[str, Any]:
+        """All that training changes but the metrics, which begin anew: by owner, place and path.
+
+        What neither layer nor optimizer owns but the graph changes is there too: the seeds of
+        random numbers that a layer draws without a generator of its own.
+        """
+        network = self.network
+        owned = {"network": network.variables, "optimizer": network.optimizer.variables}
+        metrics = [variable for metric in network.metrics for variable in metric.variables]
+        known = {id(one.value) for one in [*metrics, *itertools.chain(*owned.values())]}
+        owned["graph"] = [one for one in self._train.variables() if id(one) not in known]
+        return {
+            f"{owner}/{place}/{getattr(variable, 'path', variable.name)}": variable
+            for owner, variables in owned.items()
+            for place, variable in enumerate(variables)
+        }
+
+    def values(self) -> dict[str, NDArray[Any]]:
+        """What `variables` hold now; in one call of a graph, as most are small."""
+        values = self._reader()
+        return {name: value.numpy() for name, value in zip(self.variables, values, strict=True)}
+
+    @cached_property
+    def _reader(self) -> Any:
+        variables = [getattr(one, "value", one) for one in self.variables.values()]
+        read = tf.function(lambda: [tf.identity(one) for one in variables], autograph=False)
+        return read.get_concrete_function()
 
     def evaluate(self, part: Part, hooks: Hooks | None = None) -> Logs:
         """One pass without updates, in the order of the rows."""
@@ -286,6 +317,13 @@ class _Loop:
             signature = (tuple(map(_any_rows, data)), places, tf.TensorSpec([], tf.bool))
             function = tf.function(self._any, input_signature=signature, autograph=False)
             self._traced[len(data)] = function.get_concrete_function()
+
+    def variables(self) -> list[Any]:
+        """What the traced graphs read and write, each once."""
+        found = {
+            id(one): one for function in self._traced.values() for one in function.graph.variables
+        }
+        return list(found.values())
 
     def _pace(self, rows: int, seconds: float) -> None:
         if rows == self._batches * self.batch_size and seconds < _CALL_SECONDS / 2:

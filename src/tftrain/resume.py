@@ -1,0 +1,152 @@
+"""A run that did not finish in, what it is asked for out, with the place to go on from."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from tftrain import checkpoint, config, copies, runs
+from tftrain import prepare as preparing
+from tftrain.checkpoint import Checkpoint
+from tftrain.config import Config
+from tftrain.errors import ConfigError, Mark, Problem, RunError, counted, listed
+from tftrain.prepare import Asked
+from tftrain.runs import Run
+
+NEWEST = ""
+_SHOWN = 3
+
+
+def prepare(
+    path: Path | None,
+    overrides: Sequence[str] = (),
+    *,
+    name: str,
+    runs_dir: Path,
+    require: Sequence[str] = (),
+    allow_code: bool = False,
+    meanwhile: Callable[[], object] | None = None,
+) -> Asked:
+    """Finds a run and sees that it can be gone on with, without TensorFlow.
+
+    Args:
+        path: the YAML file; None for the run's own config.
+        overrides: `PATH=VALUE` each: more epochs, another rhythm of checkpoints.
+        name: a run's directory or name; `NEWEST` for the newest unfinished one of this config.
+        runs_dir: where runs are.
+        require: `METRIC>=X` each.
+        allow_code: whether the run's copies of Python files may run.
+        meanwhile: as `tftrain.prepare.prepare` has it.
+
+    Raises:
+        ConfigError, DataError: with every fault of the config, or else of the data.
+        RunError: when there is no such run, another process writes it, it is over, damaged, or of
+            another config or other data.
+    """
+    folder = runs.named(runs_dir, name) if name != NEWEST else _newest(path, overrides, runs_dir)
+    run = runs.reopen(folder, _summary(folder))
+    recorded = _recorded(run, allow_code=allow_code)
+    source = path or folder / runs.RESOLVED
+    asked, _ = config.load(source, overrides)
+    if recorded:
+        _require_same(run, recorded, asked)
+    kept = _checkpoint(run, recorded)
+    if kept:
+        _require_more(run, kept, asked.training.epochs)
+    found = preparing.prepare(
+        source,
+        overrides,
+        runs_dir=folder.parent,
+        require=require,
+        allow_code=allow_code,
+        threads=recorded.training.threads if recorded else None,
+        meanwhile=meanwhile,
+    )
+    if run.summary and not copies.are_of(found.source.code, run.summary):
+        raise _refused(run, "began with other code: `code` names files that have changed")
+    if run.summary.get("fingerprint", found.splits.fingerprint) != found.splits.fingerprint:
+        raise _refused(run, "the data have changed since this run began", "D008")
+    return replace(found, run=run, checkpoint=kept)
+
+
+def _newest(path: Path | None, overrides: Sequence[str], runs_dir: Path) -> Path:
+    """The newest run of a config that is not finished."""
+    if path is None:
+        message = "expected a CONFIG, or a run: `--resume RUN`"
+        raise RunError(Problem(Mark("--resume"), "R004", message))
+    wanted = config.load(path, overrides)[0]
+    for folder, summary in runs.summaries(runs_dir):
+        if summary.get("state") != runs.FINISHED and not summary.get("smoke"):
+            with contextlib.suppress(ConfigError):
+                recorded = config.load(folder / runs.RESOLVED)[0]
+                if recorded.name == wanted.name and not any(_differences(recorded, wanted)):
+                    return folder
+    message = "no unfinished run of this config here; `tftrain fit` without --resume begins one"
+    raise RunError(Problem(Mark(str(runs_dir)), "R001", message))
+
+
+def _summary(folder: Path) -> dict[str, Any]:
+    """The run's summary; of a run that was killed before it wrote one, nothing."""
+    if (folder / runs.LOCK).exists() and not (folder / runs.SUMMARY).exists():
+        return {}
+    return runs.summary_of(folder)
+
+
+def _recorded(run: Run, *, allow_code: bool) -> Config | None:
+    """The config in force so far; None where the run was killed before it wrote it."""
+    path = run.folder / runs.RESOLVED
+    if run.summary or path.exists():
+        return copies.load(run.folder, run.summary, allowed=allow_code)[0]
+    return None
+
+
+def _require_same(run: Run, recorded: Config, asked: Config) -> None:
+    """Refuses what would make the epochs so far those of another training."""
+    found = list(_differences(recorded, asked))
+    if found:
+        more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+        message = f"began with another config: {listed(found[:_SHOWN])}{more}"
+        raise _refused(run, message)
+    if run.summary.get("smoke"):
+        raise _refused(run, "a smoke run is not for going on with")
+
+
+def _differences(recorded: Config, asked: Config) -> Iterator[str]:
+    """`training.batch_size: 32, now 16` for each value that may not change."""
+    before, now = config.plain(recorded), config.plain(asked)
+    for path in sorted({*before, *now}):
+        old, new = before.get(path), now.get(path)
+        unsaid = path == "training.threads" and new is None
+        if old != new and not unsaid and not checkpoint.is_free(path):
+            yield f"{path}: {old}, now {new}"
+
+
+def _checkpoint(run: Run, recorded: Config | None) -> Checkpoint | None:
+    path = run.folder / runs.CHECKPOINT
+    if recorded is None or not path.exists():
+        return None
+    kept = checkpoint.read(path)
+    if kept.config != checkpoint.digest(recorded):
+        message = f"damaged: of another config than {runs.RESOLVED}"
+        raise RunError(Problem(Mark(str(path)), "R002", message))
+    return kept
+
+
+def _require_more(run: Run, kept: Checkpoint, epochs: int) -> None:
+    """Refuses a run that has nothing left to do."""
+    done, state = kept.state.epoch, kept.state
+    finished = run.summary.get("state") == runs.FINISHED
+    if epochs < done:
+        raise _refused(run, f"{counted(done, 'epoch')} are done, only {epochs} asked for")
+    if finished and state.ended:
+        raise _refused(run, f"finished: a callback ended the training after epoch {done}")
+    if finished and epochs == done:
+        message = f"finished after epoch {done}; `training.epochs={2 * done}` asks for more"
+        raise _refused(run, message)
+
+
+def _refused(run: Run, message: str, code: str = "R004") -> RunError:
+    return RunError(Problem(Mark(str(run.folder)), code, message))
