@@ -477,6 +477,25 @@ def test_what_code_prints_goes_to_stderr(tmp_path, capsys):
     assert capsys.readouterr() == ("", "hello\n")
 
 
+@pytest.mark.usefixtures("tensorflow")
+@pytest.mark.parametrize(
+    ("body", "start", "line"),
+    [
+        ("def __init__(self): self.x = y", "error[K004]: `A`: ", 4),
+        ("def build(self, shape): self.x = y", "error[K005]: doesn't fit rows of shape (64,): ", 4),
+        ("def call(self, x):\n        return x + y", "error[K005]: ", 5),
+    ],
+)
+def test_a_layer_that_fails_is_told_with_its_place_in_the_code(body, start, line, tmp_path):
+    sections = SECTIONS.replace("MyDense: {units: 6, activation: relu}", "A")
+    path = config_of(tmp_path, CLASS.replace("pass", body), sections=sections)
+    message = told(lambda: trained(path, "training.loss=bce"))
+    assert f"c.yaml:5:7: {start}" in message
+    assert "name 'y' is" in message
+    assert message.endswith(f" ({tmp_path / 'file0.py'}:{line})")
+    assert not (tmp_path / "runs" / "c-1").exists()
+
+
 EVERYTHING = f"""
 import keras
 

@@ -26,7 +26,6 @@ from tftrain.errors import (
     Stopped,
     StorageError,
     TrainingError,
-    first_line,
 )
 from tftrain.prepare import Asked, prepare
 from tftrain.runs import Run
@@ -111,7 +110,7 @@ def begin_import() -> None:
 
 def _engine(asked: Asked) -> Engine:
     """The network and what runs it, once everything that Keras can refuse has been tried."""
-    from tftrain import evaluate, model, training
+    from tftrain import evaluate, foreign, model, training
     from tftrain.training import callbacks
 
     settings, source, splits = asked.config, asked.source, asked.splits
@@ -130,7 +129,7 @@ def _engine(asked: Asked) -> Engine:
     try:
         engine.trace(splits.weighted)
     except Exception as error:  # noqa: BLE001 - Keras raises what it likes
-        message = f"this network can't be trained: {first_line(error)}"
+        message = f"this network can't be trained: {foreign.words(error, source)}"
         raise ConfigError(source.problem(("model", "layers"), "K005", message, key=True)) from None
     return engine
 

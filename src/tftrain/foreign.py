@@ -48,6 +48,14 @@ def run(source: Source) -> None:
         _run(code)
 
 
+def words(error: BaseException, source: Source) -> str:
+    """What an exception says; of one that the config's own code led to, also the line of that."""
+    files = {str(code.path): code.shown for code in source.code}
+    frames = traceback.extract_tb(error.__traceback__)
+    places = [f" ({files[one.filename]}:{one.lineno})" for one in frames if one.filename in files]
+    return first_line(error) + (places[-1] if places else "")
+
+
 def _run(code: Code) -> None:
     name = f"tftrain_code_{hashlib.sha256(code.content).hexdigest()[:16]}"
     file = str(code.path)

@@ -13,7 +13,8 @@ from typing import Any
 
 from tftrain.backend import keras
 from tftrain.config import Place, Resolved, Source, Spec, resolve
-from tftrain.errors import ConfigError, first_line
+from tftrain.errors import ConfigError
+from tftrain.foreign import words
 
 
 @keras.saving.register_keras_serializable("tftrain")
@@ -100,5 +101,5 @@ def _guarded(construct: Callable[[], Any], one: Resolved, source: Source) -> Any
             warnings.simplefilter("ignore")
             return construct()
     except Exception as error:  # noqa: BLE001 - Keras raises what it likes; all of it is the user's
-        message = f"`{one.name}`: {first_line(error)}"
+        message = f"`{one.name}`: {words(error, source)}"
         raise ConfigError(source.problem(one.path, "K004", message)) from None
