@@ -233,13 +233,6 @@ class Config(Section):
         exclude=True,  # worked in before a Config is made
         description="Another config that this one changes; its path counts from this file.",
     )
-    code: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], BeforeValidator(as_tuple)] = (
-        Field(
-            default=(),
-            description="Python files that register Keras objects of your own; they run with "
-            "`--allow-code` only.",
-        )
-    )
     name: str = Field(
         pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$",  # load.py has the words for it
         description="Names the run directory; the file's name if not given.",
@@ -249,6 +242,13 @@ class Config(Section):
     model: Model
     training: Training
     lint: Lint = Field(default=Lint())
+    code: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], BeforeValidator(as_tuple)] = (
+        Field(
+            default=(),
+            description="Python files that register Keras objects of your own; they run with "
+            "`--allow-code` only.",
+        )
+    )
 
 
 def _sections(
