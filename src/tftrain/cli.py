@@ -43,6 +43,10 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 RunName = Annotated[
     str | None, typer.Argument(metavar="[RUN]", help="A run's directory or name; the newest.")
 ]
+AllowCode = Annotated[
+    bool,
+    typer.Option("--allow-code", help="Let the Python files run that the config's `code` names."),
+]
 RUNS = Path("runs")
 
 
@@ -119,6 +123,7 @@ def fit(
     smoke: Annotated[
         bool, typer.Option("--smoke", help="At most 2 epochs and 256 rows; then check the run.")
     ] = False,
+    allow_code: AllowCode = False,
     as_json: Json = False,
     quiet: Annotated[
         bool, typer.Option("--quiet", help="No progress, and no more than what must be said.")
@@ -137,6 +142,7 @@ def fit(
     settings: dict[str, Any] = {
         "runs_dir": runs_dir,
         "require": require or (),
+        "allow_code": allow_code,
         "meanwhile": job.begin_import,
     }
     if resume is None:
@@ -202,6 +208,7 @@ def check(
             "asked where tftrain's own rules don't know a layer.",
         ),
     ] = None,
+    allow_code: AllowCode = False,
     show: Annotated[bool, typer.Option("--show", help="Print the values in force.")] = False,
     origin: Annotated[
         bool, typer.Option("--origin", help="With --show: and where each came from.")
@@ -221,7 +228,10 @@ def check(
     if as_json and form is Form.GITHUB:
         raise typer.BadParameter("not with --format github", param_hint="'--json'")
     paths, overrides = _configs(arguments or [])
-    reports = {path: job.check(path, overrides, data=data, build=build) for path in paths}
+    reports = {
+        path: job.check(path, overrides, data=data, build=build, allow_code=allow_code)
+        for path in paths
+    }
     if as_json or form is Form.JSON:
         _print_json(job.plain(reports, show=show, origins=origin))
     elif form is Form.GITHUB:
@@ -312,6 +322,7 @@ def evaluate(
     ] = None,
     runs_dir: RunsDir = RUNS,
     require: Require = None,
+    allow_code: AllowCode = False,
     as_json: Json = False,
 ) -> None:
     """Evaluate a finished run on its test split, or on other data."""
@@ -326,7 +337,7 @@ def evaluate(
         predict.require_source(data)
     part = "data" if data is not None else split or "test"
     requirements = requirement.parse(require or (), requirement.names(summary["metrics"], part))
-    found = recorded.read(folder, summary)
+    found = recorded.read(folder, summary, allow_code=allow_code)
     rows = found.rows(part, data)
     _tell(*rows.notes)
     from tftrain import evaluate as job
@@ -371,6 +382,7 @@ def predict(
         typer.Option(metavar="COLUMN", help="Copy a column of the input too. Repeatable."),
     ] = None,
     runs_dir: RunsDir = RUNS,
+    allow_code: AllowCode = False,
     as_json: Json = False,
 ) -> None:
     """Write predictions for new rows: row number, class and probability, or the number."""
@@ -383,7 +395,8 @@ def predict(
     folder, summary = runs.find(runs_dir, run)
     job.require_paths(data, target)
     try:
-        made = job.predict(recorded.read(folder, summary), data, target, keep or ())
+        found = recorded.read(folder, summary, allow_code=allow_code)
+        made = job.predict(found, data, target, keep or ())
     except BrokenPipeError:
         raise _reader_left() from None
     if target == job.STREAM:

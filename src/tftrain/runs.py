@@ -36,6 +36,7 @@ CHECKPOINT = "checkpoint.npz"
 WEIGHTS = "weights.npz"
 MODEL = "model.keras"
 SUMMARY = "summary.json"
+CODE = "code"
 LOCK = ".lock"
 FILES: Mapping[str, str] = MappingProxyType(
     {
@@ -55,6 +56,8 @@ FILES: Mapping[str, str] = MappingProxyType(
         MODEL: "The network for other programs: raw inputs in, predictions out.",
         SUMMARY: "State (`running`, `finished`, `stopped`, `failed`), rows, `notes` on the data, "
         "best epoch, final metrics of each split, seconds of each stage, format version.",
+        CODE: "A folder, where the config names Python files: those that ran. Their SHA-256 are in "
+        f"`{SUMMARY}`.",
         LOCK: "Held by the process that writes the run, if one does.",
     }
 )
