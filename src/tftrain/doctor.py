@@ -139,9 +139,13 @@ class _Outcome:
 
     run: Path
     epochs: int
+    fingerprint: str
     parts: Mapping[str, Any]
 
     def differences(self, other: _Outcome) -> list[str]:
+        """What is not the same; where the rows are others, nothing else can be."""
+        if self.fingerprint != other.fingerprint:
+            return ["the rows are others, or in another order: see data.source and data.query"]
         return [
             _difference(name, part, other.parts[name])
             for name, part in self.parts.items()
@@ -203,13 +207,12 @@ def _outcome(run: Path) -> _Outcome:
     history = [{key: row[key] for key in row if key not in _TIMES} for row in kept.history]
     best = {key: summary[key] for key in ("epochs_run", "monitor", "best_epoch", "best_value")}
     parts = {
-        "rows": {"fingerprint": summary["fingerprint"]},
         "history": {f"epoch {place}": row for place, row in enumerate(history, 1)},
         "weights.npz": files.read_arrays(run / runs.WEIGHTS),
         "checkpoint.npz": {**kept.state.variables, **callbacks},
         "metrics": {**summary["metrics"], **best},
     }
-    return _Outcome(run, kept.state.epoch, parts)
+    return _Outcome(run, kept.state.epoch, summary["fingerprint"], parts)
 
 
 def _difference(name: str, one: Mapping[str, Any], other: Mapping[str, Any]) -> str:
