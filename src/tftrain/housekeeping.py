@@ -87,7 +87,7 @@ def _draft(source: str, target: str | None, path: str) -> None:
 
 
 def list_runs(*, runs_dir: RunsDir = RUNS, as_json: Json = False) -> None:
-    """List the runs, newest first."""
+    """List the runs, newest first; `interrupted` is what ended without a word, as by a kill."""
     from tftrain import runs, terminal
 
     found = runs.summaries(runs_dir)
