@@ -36,7 +36,7 @@ import sys, time
 import pandas
 begun = time.perf_counter()
 pandas.read_csv(sys.argv[1])
-print(time.perf_counter() - begun)
+print(time.perf_counter() - begun, pandas.__version__)
 """
 BAR, MEMORY_BAR, CACHED_BAR = 2.0, 1.5, 3.0
 GIGABYTE = 10**9
@@ -94,12 +94,16 @@ def against_pandas(config: Path, table: Path, python: str, rounds: int) -> None:
         inside["ours"].append(sum(summary["seconds"][stage] for stage in STAGES))
         return seconds
 
+    versions = set()
+
     def theirs() -> float:
         begun, before = time.perf_counter(), processor_seconds()
         command = [python, "-c", READ, str(table)]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         busy["theirs"].append(processor_seconds() - before)
-        inside["theirs"].append(float(done.stdout))
+        seconds, version = done.stdout.split()
+        versions.add(version)
+        inside["theirs"].append(float(seconds))
         return time.perf_counter() - begun
 
     sides: dict[str, Callable[[], float]] = {"ours": ours, "theirs": theirs}
@@ -109,7 +113,7 @@ def against_pandas(config: Path, table: Path, python: str, rounds: int) -> None:
     whole = in_turns(sides, rounds)
     for what, seconds in (("stages against the call", inside), ("whole processes", whole)):
         print(f"prepare and train an epoch, {what}: {spread(seconds['ours'], ' s')}")
-        print(f"  pandas.read_csv: {spread(seconds['theirs'], ' s')}")
+        print(f"  read_csv of pandas {', '.join(versions)}: {spread(seconds['theirs'], ' s')}")
         compare(seconds["ours"], seconds["theirs"], BAR)
     for side, taken in busy.items():
         print(f"seconds of processors, {side}: {spread(taken, ' s')}", flush=True)

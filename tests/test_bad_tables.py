@@ -138,7 +138,7 @@ CSV = {
     ),
     "a number asked for": Bad(
         GOOD,
-        LATER.format("b", "a").replace("30002", "2"),
+        LATER.format("b", "a").replace("30002", "2").replace("in other rows", "data.columns says"),
         data={"columns": {"b": "number"}},
     ),
     "Latin-1": Bad(table(*ROWS, "1,é,no").encode("latin-1"), f"D002]: d.csv:32: {NO_UTF_8}"),
@@ -261,6 +261,10 @@ CSV = {
         "D004]: d.csv: row 30 (counted from 0): column `b`: expected true or false, got `maybe`; "
         "for a column of names set data.columns.b to category",
         data={"columns": {"b": "boolean"}},
+    ),
+    "nothing but labels": Bad(
+        table(*("no", "yes") * 15, names="y"),
+        "D011]: no column is left to learn from: it has only y",
     ),
     "one value in every column": Bad(
         table(*(f"1,x,{'yn'[row % 2]}" for row in range(30))),
@@ -498,6 +502,17 @@ SECOND = {
         LACKS.format("a", "b, y"),
         data={"split": {"train": 0.8, "validation": 0.2, "test": "bare.csv"}, "sample_weight": "a"},
     ),
+    "a second file of other columns": Bad(
+        several(d=GOOD, bare=table(*("x,no",) * 9, names="p,q")),
+        "c.yaml:7:11: error[D003]: bare.csv: it has no column of the source: expected a, b, y, got "
+        "p, q",
+        data={"split": {"train": 0.8, "validation": 0.2, "test": "bare.csv"}},
+    ),
+    "a second file without labels": Bad(
+        several(d=GOOD, bare=table(*("1,x",) * 9, names="a,b")),
+        "c.yaml:7:11: error[D003]: bare.csv: no labels: expected a column called `y`; it has a, b",
+        data={"split": {"train": 0.8, "validation": 0.2, "test": "bare.csv"}},
+    ),
     "a second file without the series": Bad(
         several(d="v,t\n" + "1,2\n" * 30, bare="w,t\n" + "1,2\n" * 30),
         LACKS.format("v", "w, t").replace("7:11", "6:11"),
@@ -547,8 +562,11 @@ QUERIES = {
     "SELECT * FROM QUERIES": "Table with name QUERIES does not exist!",
     "SELECT getenv('HOME') AS h, * FROM data": "Scalar Function with name getenv does not exist!",
     "SELECT c FROM data": 'Referenced column "c" not found in FROM clause!',
-    "SELECT b::INT AS b, y FROM data": "Could not convert string 'a' to INT32 when casting from "
-    "source column b",
+    "SELECT b::INT AS b, y FROM data": "Could not convert string 'a' to whole number when casting "
+    "from source column b",
+    "SELECT sum(b) AS s, 'no' AS y FROM data": "No function matches the given name and argument "
+    "types 'sum(text)'. You might need to add explicit type casts.",
+    "SELECT b::VARCHA AS b, y FROM data": "Type with name VARCHA does not exist!",
     "SELECT error('one\n\ntwo') FROM data": "one",
 }
 QUERIED = {
@@ -556,11 +574,28 @@ QUERIED = {
     for query, said in QUERIES.items()
 } | {
     "SELECT * FROM data WHERE a < 0": Bad(
-        GOOD, "D007]: d.csv: no rows", data={"query": "SELECT * FROM data WHERE a < 0"}
+        GOOD,
+        "c.yaml:4:10: error[D007]: it selects no row of d.csv",
+        data={"query": "SELECT * FROM data WHERE a < 0"},
+    ),
+    "SELECT *, if(a = 5, NULL, a) AS w FROM data WHERE a > 2": Bad(
+        GOOD,
+        f'D006]: d.csv: row 2 of data.query (counted from 0): no `w` (1 such row); {MISSING} "w" '
+        "IS NOT NULL",
+        data={
+            "query": "SELECT *, if(a = 5, NULL, a) AS w FROM data WHERE a > 2",
+            "sample_weight": "w",
+        },
+    ),
+    "SELECT *, 1e300 AS w FROM data": Bad(
+        GOOD,
+        "D005]: d.csv: row 0 of data.query (counted from 0): column `w` is 1e+300: expected a "
+        "finite number of 32 bits",
+        data={"query": "SELECT *, 1e300 AS w FROM data"},
     ),
     "SELECT a, b FROM data": Bad(
         GOOD,
-        "c.yaml:3:11: error[D003]: d.csv has no column `y`; it has a, b",
+        "c.yaml:3:11: error[D003]: data.query gives no column `y`; it has a, b",
         data={"query": "SELECT a, b FROM data"},
     ),
     "SELECT [a] AS l, y FROM data": Bad(
@@ -747,6 +782,16 @@ def test_a_draft_can_be_stopped(folder, monkeypatch):
     assert stopped.value.exit_code == 130
 
 
+def test_no_column_is_kept_of_a_table_of_images(folder):
+    Image.new("L", (8, 8)).save(folder / "i.png")
+    (folder / "d.csv").write_text(table(*["i.png,no", "i.png,yes"] * 9, names="p,y"))
+    section = {"columns": {"p": "image"}, "size": [8, 8]}
+    settings, source = config.load(written(folder, "d.csv", section, "BinaryCrossentropy"))
+    preparation = data.load(settings, source).preparation
+    with pytest.raises(DataError, match=r"D003\]: `y` can't be kept of a table of images"):
+        data.unlabelled(settings, str(folder / "d.csv"), preparation, ["y"])
+
+
 def test_an_image_that_is_named_often_is_told_once(folder):
     Image.new("L", (8, 8)).save(folder / "i.png")
     rows = ["i.png,no", "i.png,yes", "j.png,no"] * 5
@@ -756,6 +801,19 @@ def test_an_image_that_is_named_often_is_told_once(folder):
     assert fault(folder, section=section) == f"c.yaml:2:11: error[{gone}"
     path = written(folder, "d.csv", {**section, "on_error": "skip"}, "BinaryCrossentropy")
     assert len(data.load(*config.load(path)).notes) == 1
+
+
+def test_a_folder_of_an_unknown_class_is_named(folder):
+    for name in ("train/a", "train/b", "test/a", "test/c", "test/d"):
+        (folder / "images" / name).mkdir(parents=True)
+        for number in range(9):
+            Image.new("L", (8, 8), number).save(folder / "images" / name / f"{number}.png")
+    section = {"target": None, "split": {"train": 0.8, "validation": 0.2}}
+    said = fault(folder, "images", section).split("\n")
+    unknown = "a folder of no class of the training rows: expected a, b"
+    assert [line.partition("error")[2] for line in said] == [
+        f"[D006]: images/test/{name}: {unknown}" for name in "cd"
+    ]
 
 
 def test_images_beside_tables_of_several_folders(folder):

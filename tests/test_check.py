@@ -82,6 +82,7 @@ def test_json_holds_problems_and_layers(tftrain):
     assert code == 2
     assert [problem["code"] for problem in report["problems"]] == ["C010"]
     code, stdout, _ = tftrain("check", DIGITS, "--format", "json")
+    assert tftrain("check", DIGITS, "--json") == (code, stdout, "")
     (report,) = json.loads(stdout)
     assert code == 0
     assert report["layers"][0] == {"layer": "Dense", "output_shape": [25], "parameters": 1625}
@@ -148,6 +149,17 @@ def test_keras_is_asked_where_no_rule_knows_a_layer(tmp_path):
     assert [(row.shape, row.parameters) for row in report.table] == [((3,), 195), ((1,), 4)]
     report = check.check(path, [f"model.layers=[{ODD}, Conv1D: {{filters: 1, kernel_size: 2}}]"])
     assert "K005" in {problem.code for problem in report.problems}
+
+
+@pytest.mark.usefixtures("tensorflow")
+def test_json_and_annotations_say_that_keras_was_asked(tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text(UNSOUND.replace("- Conv2D: {filters: 3, kernel_size: 3}", f"- {ODD}"))
+    reports = {path: check.check(path), DIGITS: check.check(DIGITS)}
+    plain = check.plain(reports, show=False, origins=False)
+    assert [one["keras_asked"] for one in plain] == ["no rule knows all of `Dense`", None]
+    notices = [line for line in check.annotated(reports) if "Keras was asked" in line]
+    assert notices == [f"::notice file={path}::{reports[path].verdict()}"]
 
 
 def test_keras_is_not_asked_if_unwanted_and_that_is_told(tmp_path):
@@ -281,6 +293,19 @@ def test_a_name_of_no_data_at_all_is_told_and_the_network_is_not_looked_at(tmp_p
         "'digitts'; did you mean `digits`?"
     )
     assert report.table == ()
+
+
+@pytest.mark.parametrize("name", ["pictures/", "data/pictures"])
+def test_a_missing_folder_is_told_as_a_missing_file_is(name, tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text(UNSOUND.replace("digits, classes: [0, 1]", name))
+    missing = f"[D001]: {tmp_path / name}: no such folder"
+    told = [str(one) for one in check.check(path).problems if one.code == "D001"]
+    assert told == [f"{path}:1:16: warning{missing}"]
+    told = [str(one) for one in check.check(path, data=True).problems if one.code == "D001"]
+    assert told == [f"{path}:1:16: error{missing}"]
+    with pytest.raises(ConfigError, match=r"error\[D001\]"):
+        config.load(path, data_files=True)
 
 
 def test_a_missing_file_is_told_and_the_network_read_all_the_same(tmp_path):

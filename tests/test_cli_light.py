@@ -85,6 +85,20 @@ def test_wrong_usage_exits_with_2(arguments, tftrain):
     assert stdout + said
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["check", DIGITS, "--json", "--format", "github"],
+        ["eval", "run", "--split", "train", "--data", "x.csv"],
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_options_that_exclude_each_other_are_told(arguments, tftrain):
+    code, stdout, said = tftrain(*arguments)
+    assert (code, stdout) == (2, "")
+    assert f"Invalid value for '{arguments[2]}': not with --" in said
+
+
 @pytest.mark.parametrize("name", ["several", "missing_file", "too_many_classes_for_loss", "alias"])
 def test_a_bad_config_is_told_and_counted(name, tftrain, tmp_path):
     expected = (BAD / "expected.txt").read_text("utf-8")

@@ -150,6 +150,35 @@ def test_a_last_column_that_is_no_target_is_passed_over(tmp_path):
     assert aim.column.name == "Subscribed"
 
 
+def test_a_first_column_that_alone_holds_texts_is_a_target(tmp_path):
+    chance = np.random.default_rng(0)
+    columns = {"letter": list("abcd") * 25, "width": chance.integers(0, 16, 100)}
+    columns |= {"height": chance.integers(0, 16, 100)}
+    _, aim = draft(str(table(tmp_path / "t.csv", columns)), None, tmp_path)
+    why = "as the first column and the only one of texts"
+    assert aim.said() == f"target: letter (4 classes), {why}"
+    columns |= {"shape": list("wxyz") * 25, "depth": chance.integers(0, 16, 100)}
+    _, aim = draft(str(table(tmp_path / "more.csv", columns)), None, tmp_path)
+    assert aim.column.name == "depth"
+
+
+@pytest.mark.parametrize(
+    ("cell", "told"),
+    [
+        ("", "`label` is empty in every row: there is nothing to predict"),
+        ("a", "`label` has one value only: there is nothing to predict"),
+    ],
+)
+def test_a_column_called_a_target_that_can_be_none_is_told(cell, told, tmp_path):
+    rows = table(tmp_path / "t.csv", {"a": range(50), "label": [cell] * 50})
+    with pytest.raises(DataError) as raised:
+        draft(str(rows), "label", tmp_path)
+    assert str(raised.value) == f"{rows}: error[D006]: {told}"
+    with pytest.raises(DataError) as raised:
+        draft(str(rows), None, tmp_path)
+    assert str(raised.value) == f"{rows}: error[D006]: {told}; --target COLUMN names another"
+
+
 def test_rows_without_a_target_and_rare_classes_are_left_out(tmp_path):
     chance = np.random.default_rng(0)
     label = ["red", "blue", "green"] * 40 + ["odd: one"] * 3 + [""] * 7

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -368,6 +370,7 @@ def test_training_ends_at_the_first_loss_that_is_not_finite():
     assert raised.value.epoch == len(done) + 1
     assert all(np.isfinite(weight).all() for weight in engine.network.get_weights())
     assert raised.value.what in ("loss", "a weight")
+    assert re.search(r"the (weights|outputs) of layer 1 \(`dense`\) are the f", str(raised.value))
 
 
 @pytest.mark.slow

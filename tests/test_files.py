@@ -80,6 +80,18 @@ def test_a_folder_that_is_not_there_is_one_line(tmp_path):
         files.require_space(path.parent, 1)
 
 
+def test_a_missing_file_is_near_to_one_of_its_kind_first(tmp_path):
+    for name in ("a.csv", "a.csv.gz", "a.parquet"):
+        (tmp_path / name).touch()
+    suffixes = (".csv", ".csv.gz", ".parquet")
+    for missing, near in {
+        "A.csv": "a.csv",
+        "A.csv.gz": "a.csv.gz",
+        "A.parquet": "a.parquet",
+    }.items():
+        assert files.beside(tmp_path / missing, suffixes) == f"; did you mean `{near}`?"
+
+
 def test_space_is_asked_for_before_it_is_needed(tmp_path, monkeypatch):
     files.require_space(tmp_path, 1)
     usage = files.shutil.disk_usage(tmp_path)

@@ -63,6 +63,8 @@ def tftrain(*arguments, cwd=None, **options):
 
 def test_a_run_leaves_the_files_of_the_design(digits):
     assert {path.name for path in digits.folder.iterdir()} == {
+        ".lock",
+        "checkpoint.npz",
         "config.resolved.yaml",
         "config.yaml",
         "environment.json",
@@ -414,7 +416,8 @@ class TestCommandLine:
             process.send_signal(number)
             _, rest = process.communicate(timeout=20)
         assert process.returncode == code
-        assert rest.endswith(f"stopped by {number.name}\n")
+        on = f"`tftrain fit --resume {Path('runs', 'digits-1')}` goes on"
+        assert rest.endswith(f"stopped by {number.name}; {on}\n")
         assert "Traceback" not in rest
         folder = tmp_path / "runs" / "digits-1"
         assert json.loads((folder / runs.SUMMARY).read_text())["state"] == runs.STOPPED

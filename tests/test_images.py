@@ -418,10 +418,10 @@ BAD_FILES = {
         UNREADABLE,
     ),
     "no pixels": (bomb(0, 5), UNREADABLE),
-    "bomb": (bomb(10_000, 10_000), PIXELS),
+    "bomb": (bomb(10_000, 10_000), f"{PIXELS}, got 100,000,000"),
     "large bomb": (bomb(60_000, 60_000), PIXELS),
-    "a little too many pixels": (bomb(8_192, 8_193), PIXELS),
-    "thread": (bomb(70_000, 1), PIXELS),
+    "a little too many pixels": (bomb(8_192, 8_193), f"{PIXELS}, got 67,117,056 ("),
+    "thread": (bomb(70_000, 1), f"{PIXELS}, got 70,000 (1 x 70,000)"),
     "bomb in a comment": (text_bomb(), UNREADABLE),
     "NaN": (encoded(np.full((5, 4), np.nan, np.float32), "TIFF"), "x.png: error[D004]: expected"),
     "floats of 255": (

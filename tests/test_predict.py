@@ -474,6 +474,10 @@ def careless(folder, new):
     (folder / "broken.jsonl").write_text('{"a": 1}\n{"a": \n')
     (folder / "other.csv").write_text("p,q\n1,2\n")
     (folder / "pictures").mkdir()
+    as_csv(
+        folder / "bad.csv",
+        [row | {"vip": vip} for row, vip in zip(made(2, ["pro"]), ["true", "maybe"], strict=True)],
+    )
     return [
         (["new.csv", "-o", "new.csv"], "new.csv: error[R003]: holds the rows to predict: take an"),
         (["n*.csv", "-o", "new.csv"], "new.csv: error[R003]: holds the rows to predict: take ano"),
@@ -481,7 +485,7 @@ def careless(folder, new):
         (["new.csv", "-o", "out.xlsx"], "out.xlsx: error[R003]: expected a .csv or .parquet or "),
         (["new.csv", "-o", "pictures"], "pictures: error[R003]: expected a .csv or .parquet or "),
         (["nev.csv", "-o", "x.csv"], "nev.csv: error[D001]: no such file; did you mean `new.csv`?"),
-        (["new.xlsx", "-o", "x.csv"], "new.xlsx: error[R003]: expected a .npz or .npy or .csv or"),
+        (["new.xlsx", "-o", "x.csv"], "new.xlsx: error[D002]: expected a table (.csv, .tsv, .txt"),
         (["empty.csv", "-o", "x.csv"], "empty.csv:1: error[D002]: it is empty: expected a line o"),
         (["header.csv", "-o", "x.csv"], "header.csv: error[D007]: no rows"),
         (["empty.jsonl", "-o", "x.csv"], "empty.jsonl: error[D002]: it is empty"),
@@ -490,6 +494,10 @@ def careless(folder, new):
             "broken.jsonl:2:6: error[D002]: not JSON",
         ),
         (["pictures", "-o", "x.csv"], "pictures: error[D004]: expected a table, as this network"),
+        (
+            ["bad.csv", "-o", "x.csv"],
+            "bad.csv: error[D004]: row 1 (counted from 0): column `vip`: expected true or false, a",
+        ),
         (
             ["new.csv", "-o", "x.csv", "--keep", "plam"],
             "new.csv: error[D003]: no column `plam`; di",
@@ -577,3 +585,24 @@ def test_images_are_told_by_their_files(tmp_path):
     ]
     assert [row["file"] for row in rows] == [str(os.path.normpath(name)) for name in names]
     assert [row["row"] for row in rows] == [str(number) for number in range(19)]
+
+
+@pytest.mark.usefixtures("tensorflow")
+def test_of_a_series_no_column_is_kept(tmp_path):
+    from tftrain import fit
+
+    (tmp_path / "d.csv").write_text("v\n" + "".join(f"{one % 7}\n" for one in range(60)))
+    config = tmp_path / "t.yaml"
+    config.write_text(
+        "data: {source: d.csv, series: {column: v, lags: 3}}\n"
+        "model: {layers: [{Dense: {units: 1}}]}\n"
+        "training: {loss: MeanSquaredError, epochs: 1, threads: 2}\n"
+    )
+    run = fit.fit(fit.prepare(config, runs_dir=tmp_path / "runs"), Silent())
+    found = recorded.read(run.folder, run.summary)
+    with pytest.raises(
+        DataError, match=r"D003\]: `v` can't be kept of a series: a prediction is of"
+    ):
+        predict.predict(found, str(tmp_path / "d.csv"), str(tmp_path / "out.csv"), ["v"])
+    assert not (tmp_path / "out.csv").exists()
+    assert predict.predict(found, str(tmp_path / "d.csv"), str(tmp_path / "out.csv")).rows == 58

@@ -315,6 +315,24 @@ def test_an_odd_column_is_noted(values, note, profile):
     assert not [one for one in findings(profile(columns)) if note.split("`")[0] in one]
 
 
+@pytest.mark.parametrize(
+    "values",
+    [[f"{at % 50:05}" for at in range(ROWS)], [f"{at // 4:03}" for at in range(ROWS)]],
+)
+def test_digits_with_zeros_in_front_are_not_called_numbers(values, profile):
+    report = profile(odd(plain(), "odd", values))
+    assert not [one for one in findings(report) if "holds numbers as texts" in one]
+
+
+def test_paths_of_images_are_noted(profile):
+    columns = odd(plain(), "odd", [f"some/{at % 30}.PNG" for at in range(ROWS)])
+    (said,) = findings(profile(columns))
+    assert said.startswith("`odd` holds paths of images (`some/0.PNG`): to learn from their pixels")
+    columns = odd(plain(), "odd", [f"some/{at}.png" for at in range(ROWS)])
+    why = profile(columns).data.dropped["odd"]
+    assert why.endswith("such as `some/0.png`: for paths of images set data.columns.odd to image")
+
+
 def test_names_that_are_hashed_have_no_columns_of_their_own(profile):
     columns = odd(plain(), "odd", [f"n{at % 110}" for at in range(ROWS)])
     hashed = "  columns: {odd: {category: {num_hashes: 8}}}\n"
@@ -334,6 +352,26 @@ def test_spellings_of_one_name(profile):
     assert told(profile(columns, f"  query: {json.dumps(query)}\n")) == set()
     columns["kind"] = ["a" if at % 2 else "A" for at in range(ROWS)]
     assert told(profile(columns)) == set()
+
+
+def test_long_spellings_are_cut_to_where_they_differ(profile):
+    columns = plain()
+    columns["kind"] = [
+        f"{'long ' * 400}{'Red' if at % 2 else 'red'}{' x' * 400}" for at in range(ROWS)
+    ]
+    report = profile(columns, "  columns: {kind: category}\n")
+    (warning,) = [one for one in report.problems if one.code == "D024"]
+    tail = " x" * 13 + " ..."
+    assert f"has `...long long Red{tail}`, `...long long red{tail}`: if" in warning.message
+
+
+def test_a_warning_that_is_silenced_is_silent(profile):
+    columns = plain()
+    columns["kind"] = ["Red" if at % 5 == 0 else "red" for at in range(ROWS)]
+    assert told(profile(columns)) == {"D024"}
+    report = profile(columns, "lint: {ignore: [D024]}\n")
+    assert told(report) == set()
+    assert findings(report, "warning") == []
 
 
 def test_unequal_sorted_and_tiny_classes(profile):

@@ -7,8 +7,10 @@ import shlex
 import subprocess
 import sys
 
+import duckdb
 import numpy as np
 import pytest
+from PIL import Image
 
 from conftest import ROOT
 from tftrain import check
@@ -107,3 +109,74 @@ def test_predictions_of_real_rows_are_their_labels(real_data, fit, tmp_path):
         labels = np.load(file)[:, 0]
         assert rows == len(labels) == 1000
         assert np.mean(predicted["class"].astype(int) == labels) > 0.98
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_the_exported_model_says_what_predict_does(name, real_data, tmp_path):  # noqa: ARG001 - skips
+    """Of raw rows: probabilities, or numbers as they are learnt, in deviations."""
+    from tftrain import fit as job
+    from tftrain import predict, recorded
+    from tftrain.backend import keras
+
+    asked = job.prepare(REAL[name], ["training.epochs=2"], runs_dir=tmp_path)
+    run = job.fit(asked, Silent())
+    trained = recorded.read(run.folder, run.summary)
+    data = trained.config.data
+    source = data.source if isinstance(data.source, str) else data.source.x
+    output = tmp_path / "out.npz"
+    predict.predict(trained, source, str(output))
+    predicted = dict(np.load(output, allow_pickle=True))
+    inputs = raw_rows(trained, source, predicted)
+    theirs = keras.models.load_model(run.folder / "model.keras").predict(
+        inputs, batch_size=1024, verbose=0
+    )
+    classes = trained.form.classes
+    if classes is None:
+        ours = learnt(predicted["prediction"][:, None], trained.preparation.target)
+        theirs = learnt(theirs, trained.preparation.target)
+    else:
+        chosen = classes[-1:] if theirs.shape[1] == 1 else classes
+        ours = np.stack([predicted[f"probability_{one}"] for one in chosen], axis=1)
+    assert ours.shape == theirs.shape
+    assert np.ptp(ours) > 0.1
+    assert np.abs(ours - theirs).max() < 1e-6
+
+
+def learnt(numbers, target):
+    """The target's units undone, in 64 bits."""
+    wide = numbers.astype(np.float64)
+    return (np.log1p(wide) if target.log else wide) / target.deviation
+
+
+def raw_rows(run, source, predicted):
+    """What a program without tftrain would give the exported model."""
+    data = run.config.data
+    if data.series is not None:
+        values = duckdb.read_csv(source).order(data.time).fetchnumpy()[data.series.column]
+        windows = np.lib.stride_tricks.sliding_window_view(values, data.series.lags)
+        return windows.astype(np.float32)
+    if run.preparation.columns is None and source.endswith(".npy"):
+        return np.load(source).astype(np.float32)
+    if run.preparation.columns is None:
+        files = [np.asarray(Image.open(f"{source}/{name}")) for name in predicted["file"]]
+        return np.stack(files).astype(np.float32)[..., None]
+    return raw_columns(run, source)
+
+
+def raw_columns(run, source):
+    """A table's columns, (rows, 1) each: texts, or float32 with NaN for what is missing."""
+    from tftrain.backend import keras
+
+    types = run.preparation.columns.types
+    texts = {column: "VARCHAR" for column, kind in types.items() if kind != "DOUBLE"}
+    connection = duckdb.connect()
+    connection.read_csv(source, dtype=texts).create_view("data")
+    rows = connection.sql(run.config.data.query or "SELECT * FROM data")
+    inputs = {}
+    for name, kind in types.items():
+        cells = [cell for (cell,) in rows.select(duckdb.ColumnExpression(name)).fetchall()]
+        if kind == "DOUBLE":
+            inputs[name] = np.array([[np.nan if one is None else one] for one in cells], np.float32)
+        else:
+            inputs[name] = keras.ops.convert_to_tensor([[one or ""] for one in cells], "string")
+    return inputs

@@ -125,7 +125,8 @@ def test_runs_that_are_none(tmp_path):
     said = "no finished run here; `tftrain fit CONFIG` makes one"
     assert fault(tmp_path / "gone", None) == f"{tmp_path / 'gone'}: error[R001]: {said}"
     made(tmp_path, "digits-1", state="running")
-    assert fault(tmp_path, "digits-1").endswith("R001]: not finished: its state is `running`")
+    on = f"`interrupted`; `tftrain fit --resume {tmp_path / 'digits-1'}` goes on"
+    assert fault(tmp_path, "digits-1").endswith(f"R001]: not finished: its state is {on}")
     assert fault(tmp_path, None).endswith(said)
     assert fault(tmp_path, "digit-1").endswith("R001]: no such run; did you mean `digits-1`?")
     (tmp_path / "other").mkdir()

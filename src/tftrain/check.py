@@ -83,6 +83,7 @@ class Report:
         """Problems, data, table for JSON; the values in force and their origins if wanted."""
         plain: dict[str, Any] = {
             "data": None if self.data is None else self.data.plain(),
+            "keras_asked": self.asked or None,
             "problems": [findings.plain(problem) for problem in self.problems],
             "layers": [
                 {
@@ -180,7 +181,9 @@ def told(reports: Mapping[Path, Report]) -> Iterator[str]:
 
 def annotated(reports: Mapping[Path, Report]) -> list[str]:
     """Annotations for a pull request, each once: configs may extend the same faulty one."""
-    return [*dict.fromkeys(line for one in reports.values() for line in one.annotations())]
+    found = dict.fromkeys(line for one in reports.values() for line in one.annotations())
+    asked = [findings.notice(path, one.verdict()) for path, one in reports.items() if one.asked]
+    return [*found, *asked]
 
 
 def plain(reports: Mapping[Path, Report], *, show: bool, origins: bool) -> list[dict[str, Any]]:
@@ -279,7 +282,8 @@ def _splits(
     try:
         return data.load(settings, source, look)
     except DataError as error:
-        problems += error.problems
+        missing = any(problem.code == "D001" for problem in problems)
+        problems += [one for one in error.problems if one.code != "D001" or not missing]
         return None
 
 

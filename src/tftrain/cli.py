@@ -200,6 +200,7 @@ def check(
         bool, typer.Option("--origin", help="With --show: and where each came from.")
     ] = False,
     form: Annotated[Form, typer.Option("--format", help="How to print.")] = Form.TEXT,
+    as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 for warnings.")] = False,
     explain: Annotated[
         str | None, typer.Option(metavar="CODE", help="Explain an error, a warning or a hint.")
@@ -210,9 +211,11 @@ def check(
 
     if explain is not None:
         return emit(job.explain(explain))
+    if as_json and form is Form.GITHUB:
+        raise typer.BadParameter("not with --format github", param_hint="'--json'")
     paths, overrides = configs(arguments)
     reports = {path: job.check(path, overrides, data=data, build=build) for path in paths}
-    if form is Form.JSON:
+    if as_json or form is Form.JSON:
         emit_json(job.plain(reports, show=show, origins=origin))
     elif form is Form.GITHUB:
         emit(*job.annotated(reports))
@@ -234,7 +237,9 @@ def evaluate(
         str | None,
         typer.Option(metavar="FILE", help="Other rows with labels, of the same kind as the run's."),
     ] = None,
-    split: Annotated[str, typer.Option(help="train, validation or test.")] = "test",
+    split: Annotated[
+        str | None, typer.Option(help="train, validation or test; without it, test.")
+    ] = None,
     runs_dir: RunsDir = RUNS,
     require: Require = None,
     as_json: Json = False,
@@ -243,13 +248,16 @@ def evaluate(
     from tftrain import predict, recorded, runs
     from tftrain import require as requirement
 
+    if data is not None and split is not None:
+        message = "not with --data, whose rows are of no split"
+        raise typer.BadParameter(message, param_hint="'--split'")
     folder, summary = runs.find(runs_dir, run)
     if data is not None:
         predict.require_source(data)
-    part = "data" if data else split
+    part = "data" if data is not None else split or "test"
     requirements = requirement.parse(require or (), requirement.names(summary["metrics"], part))
     found = recorded.read(folder, summary)
-    rows = found.rows(split, data)
+    rows = found.rows(part, data)
     from tftrain import evaluate as job
 
     metrics = {part: job.score(job.revive(found), rows, data or str(folder))}

@@ -8,6 +8,7 @@ import os
 import re
 import shlex
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -114,25 +115,47 @@ def _no_table(source: str) -> str:
 
 
 def _target(rows: Table, columns: Sequence[Statistics], asked: str | None) -> Target:
-    """The target, asked for or guessed: the likeliest name, else the last column that can be."""
+    """The target, asked for or guessed."""
     by_name = {one.name: one for one in columns}
     if asked is not None:
         if asked not in by_name:
             near = did_you_mean(asked, by_name) or f"; it has {listed(by_name)}"
             raise DataError(Problem(Mark(rows.source), "D003", f"no column `{asked}`{near}"))
         return _aim(rows, by_name[asked])
+    return _guessed(rows, columns)
+
+
+def _guessed(rows: Table, columns: Sequence[Statistics]) -> Target:
+    """The likeliest name, else a first column that alone holds texts, else the last that can be."""
     known = [one for one in columns if _likelihood(one) < len(TARGETS)]
-    if "x" in map(str.lower, by_name):  # then `y` is the other place
+    if "x" in {one.name.lower() for one in columns}:  # then `y` is the other place
         known = [one for one in known if one.name.lower() != "y"]
     named = sorted(known, key=_likelihood)
-    for one in [*named, *reversed(columns)]:
-        why = "as its name says" if one in named else "as the last column that can be one"
-        try:
+    if aim := _first_that_can_be(rows, named, "as its name says"):
+        return aim
+    if same := next((one for one in named if one.distinct < 2), None):  # noqa: PLR2004 - all alike
+        raise rows.fail("D006", f"{_alike(same)}; --target COLUMN names another")
+    texts = [one for one in columns if one.type in ("VARCHAR", "BOOLEAN")]
+    first = texts if texts == [columns[0]] else []
+    aim = _first_that_can_be(rows, first, "as the first column and the only one of texts")
+    aim = aim or _first_that_can_be(rows, columns[::-1], "as the last column that can be one")
+    if aim is None:
+        raise rows.fail(
+            "D006", "no column can be a target: expected classes, or numbers that differ"
+        )
+    return aim
+
+
+def _first_that_can_be(rows: Table, columns: Sequence[Statistics], why: str) -> Target | None:
+    for one in columns:
+        with suppress(DataError):
             return replace(_aim(rows, one), chosen=why)
-        except DataError:
-            continue
-    message = "no column can be a target: expected classes, or numbers that differ"
-    raise DataError(Problem(Mark(rows.source), "D006", message))
+    return None
+
+
+def _alike(column: Statistics) -> str:
+    what = "has one value only" if column.distinct else "is empty in every row"
+    return f"`{column.name}` {what}: there is nothing to predict"
 
 
 def _likelihood(one: Statistics) -> int:
@@ -150,7 +173,7 @@ def _aim(rows: Table, column: Statistics) -> Target:
     if column.type in ("DATE", "TIMESTAMP"):
         raise fail("D006", f"`{name}` holds dates: expected classes or numbers as a target")
     if column.distinct < 2:  # noqa: PLR2004 - nothing to tell apart
-        raise fail("D006", f"`{name}` has one value only: there is nothing to predict")
+        raise fail("D006", _alike(column))
     classes = _labels(rows, column)
     if classes is None:
         if column.kind == "id":

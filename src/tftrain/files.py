@@ -154,7 +154,8 @@ def beside(
         folders: whether a folder would do.
     """
     names = {other: other for other in others}
-    for other in path.parent.glob("*"):
+    ending = "".join(path.suffixes).lower()
+    for other in sorted(path.parent.glob("*"), key=lambda one: one.name.lower().endswith(ending)):
         if other.name.lower().endswith(tuple(suffixes)) and other.is_file():
             names[_stem(other, suffixes)] = other.name
         elif folders and is_folder(other):

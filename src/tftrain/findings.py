@@ -91,6 +91,11 @@ def annotation(problem: Problem) -> str:
     return f"::{_KINDS[problem.severity]} {given}::{_escaped(message)}"
 
 
+def notice(file: Path, message: str) -> str:
+    """What is to be known of a whole file, likewise."""
+    return f"::notice file={_escaped(str(file), ':,')}::{_escaped(message)}"
+
+
 def _escaped(words: str, also: str = "") -> str:
     """Percent-encodes what would end the command or a property of it."""
     for letter in f"%\r\n{also}":

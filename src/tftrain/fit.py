@@ -22,7 +22,9 @@ from tftrain.config import Config
 from tftrain.data import Splits
 from tftrain.errors import (
     ConfigError,
+    Mark,
     Problem,
+    RunError,
     Stopped,
     StorageError,
     TrainingError,
@@ -87,11 +89,10 @@ def fit(asked: Asked, progress: Progress) -> Run:
         engine = _engine(asked)
     with stopping.deferred():
         run = _open_run(asked, engine.network, git, backend.versions())
-        job = _job(asked, engine, run, progress)
-        if constant := asked.splits.preparation.scaling.constant:
-            progress.say(f"columns that hold one value only become 0: {constant}")
-        with _closing(asked, run, job, clock):
-            _work(asked, job, run, progress, clock)
+        try:
+            _work(asked, engine, run, progress, clock)
+        finally:
+            run.release()
     return run
 
 
@@ -131,6 +132,11 @@ def _engine(asked: Asked) -> Engine:
     except Exception as error:  # noqa: BLE001 - Keras raises what it likes
         message = f"this network can't be trained: {first_line(error)}"
         raise ConfigError(source.problem(("model", "layers"), "K005", message, key=True)) from None
+    if asked.run and asked.checkpoint:
+        misfit = training.misfit(engine, asked.checkpoint.state)
+        if misfit:
+            mark = Mark(str(asked.run.folder / runs.CHECKPOINT))
+            raise RunError(Problem(mark, "R002", misfit))
     return engine
 
 
@@ -152,24 +158,28 @@ def _job(asked: Asked, engine: Engine, run: Run, progress: Progress) -> Job:
     )
 
 
-def _work(asked: Asked, job: Job, run: Run, progress: Progress, clock: _Clock) -> None:
+def _work(asked: Asked, engine: Engine, run: Run, progress: Progress, clock: _Clock) -> None:
     """Everything that a run's directory sees: epochs, weights, metrics, a complete summary."""
     from tftrain import evaluate
 
-    with clock("training"), _told(asked):
-        _train(asked, job, run, progress, clock)
-    with clock("saving"):
-        _save(asked, job, run)
-    with clock("evaluation"), _told(asked):
-        scores = evaluate.metrics(job.engine, asked.splits)
-    run.write_metrics()
-    run.update(
-        state=runs.FINISHED,
-        finished=_now(),
-        **_best(asked.config, job, run),
-        metrics=scores,
-        seconds=clock.seconds | {"total": clock.total()},
-    )
+    job = _job(asked, engine, run, progress)
+    if constant := asked.splits.preparation.scaling.constant:
+        progress.say(f"columns that hold one value only become 0: {constant}")
+    with _closing(asked, run, job, clock):
+        with clock("training"), _told(asked):
+            _train(asked, job, run, progress, clock)
+        with clock("saving"):
+            _save(asked, job, run)
+        with clock("evaluation"), _told(asked):
+            scores = evaluate.metrics(job.engine, asked.splits)
+        run.write_metrics()
+        run.update(
+            state=runs.FINISHED,
+            finished=_now(),
+            **_best(asked.config, job, run),
+            metrics=scores,
+            seconds=clock.seconds | {"total": clock.total()},
+        )
 
 
 def _train(asked: Asked, job: Job, run: Run, progress: Progress, clock: _Clock) -> None:
@@ -281,6 +291,8 @@ def _reopen(
         _describe(asked, run, network, git, versions)
     else:
         run.history = [dict(row) for row in asked.checkpoint.history]
+        for outdated in ("reason", "finished"):
+            run.summary.pop(outdated, None)
         run.write(runs.RESOLVED, config.resolved(asked.config))
         run.write_metrics()
         run.update(state=runs.RUNNING, process=os.getpid(), epochs=asked.config.training.epochs)
@@ -354,7 +366,7 @@ def _non_finite(asked: Asked, error: NonFinite) -> Problem:
         if error.epoch > 1
         else "the first weights are"
     )
-    message = f"{error.what} is not finite after epoch {error.epoch}; {kept} kept"
+    message = f"{error}; {kept} kept"
     return asked.source.problem(("training", "optimizer"), "T001", message)
 
 

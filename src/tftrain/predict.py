@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 STREAM = "-"  # JSON lines from stdin, or to stdout
 _STDIN = "stdin"
+_ROWS = "a table (.csv, .tsv, .txt, .jsonl, .parquet), an .npz or .npy file, or a folder of images"
 _STEP_BYTES = 16 * 1024 * 1024  # of the widest layer's outputs
 _STEP_ROWS = 8192
 _BLOCK_ROWS = 65_536
@@ -55,12 +56,12 @@ def require_source(source: str) -> None:
     """Sees that there are rows of a kind that is read: a file, a pattern of several, a folder.
 
     Raises:
-        RunError: when they are of no such kind.
-        DataError: when there is no such file.
+        DataError: when they are of no such kind, or there is no such file.
     """
     if files.is_folder(Path(source)):
         return
-    files.require_kind(Path(source), config.SUFFIXES)
+    if not config.ends_in(source, config.SUFFIXES):
+        raise DataError(Problem(Mark(source), "D002", f"expected {_ROWS}"))
     if not files.matching(source):
         near = files.beside(Path(source), config.SUFFIXES)
         raise DataError(Problem(Mark(source), "D001", f"no such file{near}"))
@@ -70,8 +71,8 @@ def require_paths(source: str, output: str) -> None:
     """Sees that there are rows, and that predictions can be put where the user asks.
 
     Raises:
-        RunError: when the source is of no kind that is read, or the output can't be written.
-        DataError: when there is no such file.
+        DataError: when the source is of no kind that is read, or there is no such file.
+        RunError: when the output can't be written.
     """
     if source != STREAM:
         require_source(source)

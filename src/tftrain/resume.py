@@ -46,24 +46,23 @@ def prepare(
     """
     folder = runs.named(runs_dir, name) if name != NEWEST else _newest(path, overrides, runs_dir)
     run = runs.reopen(folder, _summary(folder))
-    recorded = _recorded(run)
-    source = path or folder / runs.RESOLVED
-    asked, _ = config.load(source, overrides)
-    if recorded:
-        _require_same(run, recorded, asked)
-    kept = _checkpoint(run, recorded)
-    if kept:
-        _require_more(run, kept, asked.training.epochs)
-    found = preparing.prepare(
-        source,
-        overrides,
-        runs_dir=folder.parent,
-        require=require,
-        threads=recorded.training.threads if recorded else None,
-        meanwhile=meanwhile,
-    )
-    if run.summary.get("fingerprint", found.splits.fingerprint) != found.splits.fingerprint:
-        raise _refused(run, "the data have changed since this run began", "D008")
+    try:
+        recorded = _recorded(run)
+        source = _config_of(run, path)
+        kept = _checkpoint(run, recorded)
+        _require_fit(run, recorded, kept, config.load(source, overrides)[0])
+        found = preparing.prepare(
+            source,
+            overrides,
+            runs_dir=folder.parent,
+            require=require,
+            threads=recorded.training.threads if recorded else None,
+            meanwhile=meanwhile,
+        )
+        _require_same_rows(run, found)
+    except BaseException:
+        run.release()
+        raise
     return replace(found, run=run, checkpoint=kept)
 
 
@@ -98,15 +97,31 @@ def _recorded(run: Run) -> Config | None:
     return None
 
 
-def _require_same(run: Run, recorded: Config, asked: Config) -> None:
-    """Refuses what would make the epochs so far those of another training."""
-    found = list(_differences(recorded, asked))
+def _config_of(run: Run, path: Path | None) -> Path:
+    """The config to go on with: the one that is given, or else the run's own."""
+    own = run.folder / runs.RESOLVED
+    if path is None and not own.exists():
+        message = "killed before it had its config: `tftrain fit CONFIG --resume RUN`"
+        raise _refused(run, message)
+    return path or own
+
+
+def _require_fit(run: Run, recorded: Config | None, kept: Checkpoint | None, asked: Config) -> None:
+    """Refuses what would make the epochs so far those of another training, or too few or many."""
+    found = list(_differences(recorded, asked)) if recorded else []
     if found:
         more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
-        message = f"began with another config: {listed(found[:_SHOWN])}{more}"
-        raise _refused(run, message)
+        raise _refused(run, f"began with another config: {listed(found[:_SHOWN])}{more}")
     if run.summary.get("smoke"):
         raise _refused(run, "a smoke run is not for going on with")
+    if kept:
+        _require_more(run, kept, asked.training.epochs)
+
+
+def _require_same_rows(run: Run, found: Asked) -> None:
+    now = found.splits.fingerprint
+    if run.summary.get("fingerprint", now) != now:
+        raise _refused(run, "the data have changed since this run began", "D008")
 
 
 def _differences(recorded: Config, asked: Config) -> Iterator[str]:

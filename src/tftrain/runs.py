@@ -102,10 +102,14 @@ class Run:
         self.write(METRICS, text.getvalue())
         self._written = time.monotonic()
 
-    def discard(self) -> None:
-        """Removes the directory of a run that could not begin."""
+    def release(self) -> None:
+        """Lets other writers in."""
         if self.lock is not None:
             self.lock.release()
+
+    def discard(self) -> None:
+        """Removes the directory of a run that could not begin."""
+        self.release()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def update(self, **values: Any) -> None:
@@ -176,6 +180,8 @@ def _lock(folder: Path) -> BaseFileLock:
 
 def _is_abandoned(folder: Path) -> bool:
     """Whether nobody writes a run, as far as can be told."""
+    if not os.path.lexists(folder / LOCK):
+        return True
     try:
         _lock(folder).release()
     except RunError:

@@ -64,6 +64,7 @@ def faults(data: Data | None, training: Training | None) -> Iterator[Fault]:
     if training:
         yield from _metrics(training)
         yield from _callback_paths(training)
+        yield from _rollback(training)
     if data and training:
         yield from monitors(data, training)
         yield from _class_weight(data, training)
@@ -90,7 +91,8 @@ def data_files(data: Data) -> Iterator[Fault]:
         for file in written:
             if isinstance(file, str) and file not in DATASETS and not files.matching(file):
                 near = files.beside(Path(file), SUFFIXES, folders=True)
-                yield ("data", *place), "D001", f"{file}: no such file{near}"
+                what = "folder" if kind_of(file) == "images" else "file"
+                yield ("data", *place), "D001", f"{file}: no such {what}{near}"
 
 
 def _names_in_npz(data: Data) -> Iterator[Fault]:
@@ -113,7 +115,7 @@ def _of_the_source(data: Data) -> Iterator[Fault]:
     for meant, keys in _KEYS_OF.items():
         for key in keys if kind != meant else ():
             if _given(data, key) and not (meant == "images" and _holds_images(data)):
-                yield ("data", key), "C025", f"`data.{key}` is for {_WORDS_FOR[meant]}"
+                yield ("data", key), "C025", f"`data.{key}` is for {_WORDS_FOR[meant]}{_is(data)}"
     for name in ("validation", "test"):
         part = getattr(data.split, name)
         if not isinstance(part, float) and _WORDS_FOR[kind_of(part)] != _WORDS_FOR[kind]:
@@ -125,6 +127,14 @@ def _of_the_source(data: Data) -> Iterator[Fault]:
     if kind == "table" and data.scaling is not None and data.series is None:
         message = "`data.scaling` is for arrays and images: a column's is in `data.columns`"
         yield ("data", "scaling"), "C025", message
+
+
+def _is(data: Data) -> str:
+    """Of a source whose name doesn't say so, that it is a folder."""
+    source = data.source
+    return (
+        f"; {source} is a folder" if isinstance(source, str) and kind_of(source) == "images" else ""
+    )
 
 
 def _given(data: Data, key: str) -> bool:
@@ -156,6 +166,13 @@ def _metrics(training: Training) -> Iterator[Fault]:
         if seen[name] > 1:
             message = f"a second metric called `{name}`: give it another with `name:`"
             yield ("training", section, place), "C022", message
+
+
+def _rollback(training: Training) -> Iterator[Fault]:
+    rate = training.optimizer.arguments.get("learning_rate")
+    if training.on_nan is not None and isinstance(rate, Mapping | str):
+        message = "`on_nan` lowers the learning rate, which a schedule sets anew at every batch"
+        yield ("training", "on_nan"), "C025", message
 
 
 def _callback_paths(training: Training) -> Iterator[Fault]:

@@ -170,8 +170,13 @@ def _make_absolute(root: Mapping) -> None:
                 if not isinstance(file, Scalar) or file.value in ("", *DATASETS):
                     continue
                 path = wording.folder_of(file.mark) / str(file.value)
-                if ends_in(path.name, SUFFIXES) or files.is_folder(path):
+                if ends_in(path.name, SUFFIXES) or _is_folder(str(file.value), path):
                     file.value = str(path.absolute())
+
+
+def _is_folder(written: str, path: Path) -> bool:
+    """Whether a folder is there, or may be where the training will be: `photos/`, `data/photos`."""
+    return files.is_folder(path) or ("/" in written and not path.suffix and not path.exists())
 
 
 def _in_order(

@@ -28,6 +28,7 @@ from tftrain.config.forms import Count, Section, as_tuple, one_of, word
 from tftrain.errors import CODES, listed
 
 LINT_CODES = tuple(code for code in CODES if code.startswith("N"))
+_DATA_WARNINGS = tuple(code for code in CODES if code.startswith("D02"))
 
 
 @dataclass(frozen=True)
@@ -211,10 +212,11 @@ class Training(Section):
 
 
 def _lint_code(value: object) -> object:
-    if value in LINT_CODES:
+    choices = (*LINT_CODES, *_DATA_WARNINGS)
+    if value in choices:
         return value
-    form = "a code of docs/lint.md, such as N024"
-    raise PydanticCustomError("word", "expected {form}", {"form": form, "choices": LINT_CODES})
+    form = f"a code of docs/lint.md, such as N024, or one of {', '.join(_DATA_WARNINGS)}"
+    raise PydanticCustomError("word", "expected {form}", {"form": form, "choices": choices})
 
 
 class Lint(Section):
@@ -222,7 +224,11 @@ class Lint(Section):
 
     ignore: Annotated[
         tuple[Annotated[str, BeforeValidator(_lint_code)], ...], BeforeValidator(as_tuple)
-    ] = Field(default=(), description="Codes of the lint's rules that are not to be told.")
+    ] = Field(
+        default=(),
+        description="Codes of the lint's rules, and of the warnings of `check --data` (`D020` to "
+        "`D024`), that are not to be told.",
+    )
 
 
 class Config(Section):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -144,9 +145,17 @@ def unlabelled(
     """
     raw = _other(config, file, preparation, keep=keep, labelled=False)
     if keep and raw.table is None:
-        message = f"no columns: `{keep[0]}` can only be kept of a table"
-        raise DataError(Problem(Mark(file), "D003", message))
+        raise DataError(Problem(Mark(file), "D003", _unkept(config, keep[0])))
     return examine(raw, preparation, config.data, keep)
+
+
+def _unkept(config: Config, name: str) -> str:
+    """Why no column can be copied beside the predictions."""
+    if config.data.series is not None:
+        return f"`{name}` can't be kept of a series: a prediction is of a window, not of a row"
+    if kind_of(config.data.source) == "table":
+        return f"`{name}` can't be kept of a table of images: predictions name the files"
+    return f"no columns: `{name}` can only be kept of a table"
 
 
 def _other(
@@ -187,7 +196,8 @@ def _same_kind(config: Config, file: str | Arrays) -> None:
             "arrays": "an .npz or .npy file",
             "images": "a folder of images",
         }
-        message = f"expected {words[trained]}, as this network was trained on, got {words[given]}"
+        got = "a folder" if given == "images" else words[given]
+        message = f"expected {words[trained]}, as this network was trained on, got {got}"
         raise DataError(Problem(Mark(file if isinstance(file, str) else file.x), "D004", message))
 
 
@@ -200,13 +210,14 @@ def _other_part(
     raw = learning.prepared(raw, preparation, room)
     if encoding.classes is None or flat.ndim > 1:
         if flat.dtype.kind in "US" or raw.names is not None:
-            message = f"y: expected numbers, as the training rows have, got {flat.dtype}"
+            message = "y: expected numbers, as the training rows have, got texts"
             raise DataError(Problem(mark, "D006", message))
         if fault := labels.no_probability(flat, family(config.training.loss)):
             raise DataError(Problem(mark, "D006", f"y: {fault}"))
         everything = np.arange(len(flat))
         numbers = labels.Labels(flat.astype(np.float32), everything, everything, encoding)
         return _part(raw, learning.scaled(numbers, preparation), everything, preparation)
+    _require_known(raw, config, encoding.classes)
     texts = labels.as_texts(flat, raw.names)
     labelled = labels.apply(texts, encoding)
     if config.data.classes is None and len(labelled.rows) < len(flat):
@@ -217,6 +228,23 @@ def _other_part(
     if not len(labelled.rows):
         raise DataError(Problem(mark, "D007", f"no row is of {listed(encoding.classes)}"))
     return _part(raw, labelled, np.arange(len(labelled.rows)), preparation)
+
+
+def _require_known(raw: Raw, config: Config, classes: Sequence[str]) -> None:
+    """Sees that no folder of images is of a class that training doesn't know."""
+    if raw.pixels is None or raw.names is None or config.data.classes is not None:
+        return
+    problems = [
+        Problem(
+            Mark(str(Path(raw.source, name))),
+            "D006",
+            f"a folder of no class of the training rows: expected {listed(classes)}",
+        )
+        for name in raw.names
+        if name not in classes
+    ]
+    if raw.table is None and problems:
+        raise DataError(problems)
 
 
 def _split_rows(

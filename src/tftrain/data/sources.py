@@ -18,7 +18,7 @@ from tftrain.data import arrays, series, table, tabular
 from tftrain.data.raw import Raw
 from tftrain.data.table import Table, Type, Wanted, quoted
 from tftrain.data.tabular import MisnamedError
-from tftrain.errors import DataError, Mark, Problem
+from tftrain.errors import DataError, Mark, Problem, did_you_mean, listed
 
 if TYPE_CHECKING:
     from tftrain.data.images import Decoded, Form
@@ -51,7 +51,11 @@ def _opened(config: Config, file: str | Arrays, source: Source, before: Raw | No
     if before is None:
         return first(file, config.data, source)
     types = before.table.types if before.table else None
-    return other(file, config.data, types=types, pixels=before.pixels)
+    raw = other(file, config.data, types=types, pixels=before.pixels)
+    if types and raw.table and not {*types} & {*raw.table.types}:
+        message = f"it has no column of the source: expected {listed(types)}, got "
+        raise raw.table.fail("D003", message + listed(raw.table.types))
+    return raw
 
 
 @contextlib.contextmanager
@@ -80,7 +84,9 @@ def labels_of(raw: Raw, config: Config) -> NDArray[Any]:
     if raw.labels is None:
         message = headers.no_labels(raw.source, config.data)
         if raw.table is not None:
-            message = f"no labels: expected a column called `{config.data.target}`"
+            near = did_you_mean(str(config.data.target), raw.table.types)
+            near = near or f"; it has {listed(raw.table.types)}"
+            message = f"no labels: expected a column called `{config.data.target}`{near}"
         raise DataError(Problem(Mark(raw.source), "D003", message))
     return raw.labels
 

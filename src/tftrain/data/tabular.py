@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from tftrain.config import Data, Place, Source, class_name
 from tftrain.data.raw import Raw
-from tftrain.data.table import NAME, Table, quoted, require_columns, text
+from tftrain.data.table import NAME, QUERY, Table, quoted, require_columns, text
 from tftrain.data.table.refusals import held, no_dates
 from tftrain.errors import DataError, did_you_mean, listed
 
@@ -38,7 +38,8 @@ def check_names(table: Table, data: Data, source: Source) -> None:
             near = did_you_mean(name, table.types) or f"; it has {listed(table.types)}"
             if len(table.types) == 1 and data.query is None:
                 near += " and no other: cells are parted by a comma, a semicolon, | or a tab"
-            message = f"{table.source} has no column `{name}`{near}"
+            what = f"{table.source} has" if data.query is None else f"{QUERY} gives"
+            message = f"{what} no column `{name}`{near}"
             problems.append(source.problem(path, "D003", message, key=key))
     if problems:
         raise MisnamedError(problems)

@@ -19,6 +19,7 @@ from tftrain.training import callbacks as keras_callbacks
 from tftrain.training import faults, state
 from tftrain.training.callbacks import higher_is_better, restored
 from tftrain.training.engine import Engine, Hooks, Logs, Order, Refused, logged, order_of, steps
+from tftrain.training.state import misfit
 
 __all__ = [
     "Engine",
@@ -29,6 +30,7 @@ __all__ = [
     "Refused",
     "higher_is_better",
     "logged",
+    "misfit",
     "restored",
     "train",
 ]
@@ -56,13 +58,14 @@ class NonFinite(Exception):  # noqa: N818 - an outcome of training that the job 
 
     Args:
         epoch: the one it happened in, counted from 1.
-        what: `loss`, `val_loss` or `a weight`, and where it began.
+        what: `loss`, `val_loss` or `a weight`.
+        where: `: in batch 3 the outputs of layer 2 (`dense_1`) are the first`, or nothing.
     """
 
-    def __init__(self, epoch: int, what: str) -> None:
+    def __init__(self, epoch: int, what: str, where: str) -> None:
         self.epoch = epoch
         self.what = what
-        super().__init__(f"{what} in epoch {epoch}")
+        super().__init__(f"{what} is not finite in epoch {epoch}{where}")
 
 
 @dataclass
@@ -233,6 +236,6 @@ def _check_finite(job: Job, epoch: int, logs: Logs, order: Order) -> None:
         unsound = "a weight"
     if unsound is None:
         return
-    began = faults.first(job.engine, job.train, order, job.state)
+    where = faults.first(job.engine, job.train, order, job.state)
     state.restore(job.engine, job.callbacks, job.state)
-    raise NonFinite(epoch, f"{unsound} is not finite{began}")
+    raise NonFinite(epoch, unsound, where)

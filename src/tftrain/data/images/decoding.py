@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import stat
 import struct
 import zlib
@@ -21,6 +22,8 @@ from tftrain.errors import Mark, Problem, first_line
 MAX_BYTES = 256 * 1024 * 1024
 MAX_PIXELS = 64 * 1024 * 1024
 MAX_SIDE = 64 * 1024
+_BEARABLE = f"expected 1 to {MAX_PIXELS:,} pixels, and at most {MAX_SIDE:,} along a side"
+_COUNT = re.compile(r"\((\d+) pixels\)")
 # what Pillow warns of and what is an error here
 BOMB = Image.DecompressionBombWarning
 # what a file that was made to deceive can raise in Pillow
@@ -114,8 +117,8 @@ def problem_of(file: str, error: BaseException) -> Problem:
     if isinstance(error, FileNotFoundError):
         code, message = "D001", "no such file or folder"
     elif isinstance(error, Image.DecompressionBombError | BOMB):
-        code = "D004"
-        message = f"expected 1 to {MAX_PIXELS:,} pixels, and at most {MAX_SIDE:,} along a side"
+        found = _COUNT.search(str(error))
+        code, message = "D004", _BEARABLE + (f", got {int(found[1]):,}" if found else "")
     elif isinstance(error, _UnfitError):
         code, message = "D004", str(error)
     elif isinstance(error, UnidentifiedImageError):
@@ -153,8 +156,10 @@ def _opened(file: str) -> Iterator[Image.Image]:
     if status.st_size > MAX_BYTES:
         raise _UnfitError(f"expected at most {MAX_BYTES:,} bytes, got {status.st_size:,}")
     with path.open("rb") as stream, Image.open(stream, formats=_FORMATS) as image:
-        if not 0 < image.width * image.height <= MAX_PIXELS or max(image.size) > MAX_SIDE:
-            raise Image.DecompressionBombError
+        count = image.width * image.height
+        if not 0 < count <= MAX_PIXELS or max(image.size) > MAX_SIDE:
+            got = f", got {count:,} ({image.height:,} x {image.width:,})"
+            raise _UnfitError(_BEARABLE + got)
         yield image
 
 

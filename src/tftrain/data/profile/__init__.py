@@ -107,7 +107,7 @@ def profile(raws: Mapping[str, Raw], splits: Splits, config: Config) -> Profile:
         baseline=baseline,
         columns=found,
         dropped=columns.dropped if columns else {},
-        remarks=tuple(remarks),
+        remarks=tuple(one for one in remarks if one.code not in config.lint.ignore),
     )
 
 

@@ -13,6 +13,7 @@ from tftrain.config import Category, Data, Place
 from tftrain.data.profile.remarks import Remark, note, ok
 from tftrain.data.profile.statistics import Sample, Statistics, named, shown, skewness
 from tftrain.data.table import NAME, Table, quoted
+from tftrain.data.table.kinds import IMAGES
 from tftrain.errors import counted
 
 _EMPTY = 0.95
@@ -22,9 +23,12 @@ _RARE = 0.05  # zeros: more of them mean zero
 _GAP = 0.2  # of the median, that lies between such zeros and the next number
 _SPACINGS = 10
 _FEW = 10
+_LONGEST = 40  # letters of a cell that are shown
+_BEFORE = 10  # of them, before the first difference
 _MANY_TEXTS = 10
 _SENTINELS = frozenset({-1.0, -9.0, -99.0, -999.0, -9999.0, -99999.0, 999.0, 9999.0, 99999.0})
 _FAR = 3.0  # times the spread of the other numbers
+_IMAGE = re.compile(IMAGES, re.IGNORECASE)
 _NUMBER = re.compile(r"[$€£¥]? ?[-+]?\d[\d.,' ]*([%$€£¥]| ?[a-zA-Z]{1,3})?")
 
 
@@ -40,7 +44,8 @@ def oddities(
     numbers = [one for one in used if one.kind == "number" and one.type == "DOUBLE"]
     remarks = [
         *_spellings([one for one in columns if one.width or one.kind == "target"], places),
-        *_numbers_as_text(columns),
+        *_numbers_as_text(table, columns),
+        *_paths(used),
         *_sentinels(table, numbers),
         *_zeros(table, numbers, rows),
         *_sparse(table, used),
@@ -64,7 +69,7 @@ def _spellings(columns: Iterable[Statistics], places: Mapping[str, Place]) -> li
             alike[plain.casefold() if len(plain) > 1 else plain].append(name)
         several = [names for names in alike.values() if len(names) > 1]
         if several:
-            first = ", ".join(f"`{name}`" for name in several[0][:3])
+            first = ", ".join(f"`{name}`" for name in _apart(several[0][:3]))
             more = f" and {len(several) - 1} more such" if len(several) > 1 else ""
             message = (
                 f"`{one.name}` has {first}{more}: if they mean the same, make them the same with "
@@ -75,15 +80,42 @@ def _spellings(columns: Iterable[Statistics], places: Mapping[str, Place]) -> li
     return remarks
 
 
-def _numbers_as_text(columns: Iterable[Statistics]) -> list[Remark]:
+def _apart(names: Sequence[str]) -> list[str]:
+    """Texts that are alike, of long ones what stands where they first differ."""
+    if max(map(len, names)) <= _LONGEST:
+        return [*names]
+    differ = (at for at, letters in enumerate(zip(*names, strict=False)) if len({*letters}) > 1)
+    start = max(0, next(differ, min(map(len, names))) - _BEFORE)
+    stop = start + _LONGEST
+    return ["..." * (start > 0) + one[start:stop] + "..." * (len(one) > stop) for one in names]
+
+
+def _numbers_as_text(table: Table, columns: Iterable[Statistics]) -> list[Remark]:
+    """Such as `12%`; plain digits were left texts for the zeros in front, or for their name."""
     found = []
     for one in columns:
         names = [name for name, _ in one.names] or [str(one.example)]
+        if table.untyped and all(map(str.isdecimal, names)):
+            continue
         many = one.distinct >= _MANY_TEXTS and one.type == "VARCHAR" and one.kind != "drop"
         if many and sum(bool(_NUMBER.fullmatch(name)) for name in names) > _EMPTY * len(names):
             message = (
                 f"`{one.name}` holds numbers as texts (`{shown(names[0])}`): data.query can make "
                 "numbers of them with regexp_replace and CAST"
+            )
+            found.append(note("columns", message))
+    return found
+
+
+def _paths(columns: Iterable[Statistics]) -> list[Remark]:
+    """Names that are images' paths."""
+    found = []
+    for one in columns:
+        images = sum(bool(_IMAGE.search(name)) for name, _ in one.names)
+        if one.names and images > _EMPTY * len(one.names):
+            message = (
+                f"`{one.name}` holds paths of images (`{shown(one.names[0][0])}`): to learn from "
+                f"their pixels set data.columns.{one.name} to image"
             )
             found.append(note("columns", message))
     return found

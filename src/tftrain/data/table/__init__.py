@@ -21,7 +21,7 @@ from tftrain.config import SUFFIXES, Data
 from tftrain.data.table import cells, reading
 from tftrain.data.table.cells import Type
 from tftrain.data.table.reading import Reader
-from tftrain.data.table.refusals import guarded, reason, told
+from tftrain.data.table.refusals import NAMED, TRAINED, guarded, reason, told
 from tftrain.data.table.sql import CHOSEN, NAME, QUERY, each, quoted, text
 from tftrain.errors import DataError, Mark, Problem, did_you_mean, listed
 
@@ -63,6 +63,7 @@ class Table:
         rows: how many.
         source: what to call it in messages.
         untyped: whether all was text in the file: in CSV an id of 7 is no other than a text "7".
+        queried: whether the rows are those that `data.query` selects, and not the file's.
     """
 
     connection: Connection
@@ -70,6 +71,7 @@ class Table:
     rows: int
     source: str
     untyped: bool = False
+    queried: bool = False
 
     def ask(self, select: str, where: str = "", *values: object) -> list[tuple[Any, ...]]:
         """The rows of a SELECT from the table."""
@@ -110,8 +112,7 @@ class Table:
 
     def fail(self, code: str, message: str, row: int | None = None) -> DataError:
         """A fault of the data; rows are told as they are counted everywhere, from 0."""
-        place = "" if row is None else f"row {row} (counted from 0): "
-        return DataError(Problem(Mark(self.source), code, place + message))
+        return DataError(cells.fault(self.source, code, message, row, queried=self.queried))
 
 
 class Wanted(NamedTuple):
@@ -153,7 +154,8 @@ def read(
         if column.kind in _READ_AS
     } | dict(types or {})
     known = types is not None
-    with told(source, known=known, encoding=data.encoding):
+    whence = dict.fromkeys(data.columns, NAMED) | dict.fromkeys(types or (), TRAINED)
+    with told(source, whence, data.encoding):
         connection = connect()
         try:
             reader = _create(connection, paths, data, asked, wanted, known=known)
@@ -187,7 +189,9 @@ def _create(
         reading.explain(connection, reader, paths, error)
         raise
     if data.query is not None:
+        _require_rows(connection, Mark(paths[0]), "no rows")
         _select(connection, data.query)
+        _require_rows(connection, Mark(QUERY), f"it selects no row of {paths[0]}")
     return reader
 
 
@@ -203,13 +207,20 @@ def _table(
     """The table that was read, with the types that it has in the end."""
     there = described(connection)
     if wanted is not None:
-        _require(there, [*wanted.needed, *wanted.kept], source)
+        _require(there, [*wanted.needed, *wanted.kept], source, data.query)
         there = {name: kind for name, kind in there.items() if name in wanted.needed}
+    rows = _require_rows(connection, Mark(source), "no rows")
+    found = cells.typed(connection, there, asked, data, source)
+    queried = data.query is not None
+    return Table(connection, found, rows, source, untyped=reader.untyped, queried=queried)
+
+
+def _require_rows(connection: Connection, mark: Mark, message: str) -> int:
+    """How many rows the table has."""
     (rows,) = connection.execute(f"SELECT count(*) FROM {NAME}").fetchone() or (0,)
     if not rows:
-        raise DataError(Problem(Mark(source), "D007", "no rows"))
-    found = cells.typed(connection, there, asked, data, source)
-    return Table(connection, found, rows, source, untyped=reader.untyped)
+        raise DataError(Problem(mark, "D007", message))
+    return int(rows)
 
 
 def connect(memory: str = _MEMORY) -> Connection:
@@ -281,14 +292,17 @@ def require_columns(table: Table, names: Sequence[str]) -> None:
     _require(table.types, names, table.source)
 
 
-def _require(there: Collection[str], names: Sequence[str], source: str) -> None:
+def _require(
+    there: Collection[str], names: Sequence[str], source: str, query: str | None = None
+) -> None:
+    what = "no column" if query is None else f"{QUERY} gives no column"
     missing = [name for name in dict.fromkeys(names) if name not in there]
     if missing:
         raise DataError(
             Problem(
                 Mark(source),
                 "D003",
-                f"no column `{name}`{did_you_mean(name, there) or f'; it has {listed(there)}'}",
+                f"{what} `{name}`{did_you_mean(name, there) or f'; it has {listed(there)}'}",
             )
             for name in missing
         )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from tftrain.config import Data
 from tftrain.data.table.reading import MOST_COLUMNS, is_code, too_many
 from tftrain.data.table.refusals import WORDS, among, held
-from tftrain.data.table.sql import NAME, each, quoted
+from tftrain.data.table.sql import NAME, QUERY, each, quoted
 from tftrain.errors import DataError, Mark, Problem
 
 if TYPE_CHECKING:
@@ -63,6 +63,13 @@ def typed(
     return found
 
 
+def fault(source: str, code: str, message: str, row: int | None, *, queried: bool) -> Problem:
+    """A fault of a table, with the row as it is counted there or in what a query makes of it."""
+    rows = f" of {QUERY}" if queried else ""
+    place = "" if row is None else f"row {row}{rows} (counted from 0): "
+    return Problem(Mark(source), code, place + message)
+
+
 class _Cells:
     """Questions about a table's cells."""
 
@@ -85,8 +92,7 @@ class _Cells:
         return self._connection.execute(statement).fetchall()
 
     def _fault(self, code: str, message: str, row: int | None = None) -> Problem:
-        place = "" if row is None else f"row {row} (counted from 0): "
-        return Problem(Mark(self._source), code, place + message)
+        return fault(self._source, code, message, row, queried=self._data.query is not None)
 
     def check_names(self, names: Mapping[str, str]) -> None:
         for name in names:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tftrain.data.table import Table, Type, siphash
+from tftrain.data.table.refusals import TRAINED
 from tftrain.data.table.sql import NAME, quoted, text
 from tftrain.data.table.vectorizer import Vectorizer
 from tftrain.data.table.vectorizer import from_plain as vectorizer_of
@@ -267,8 +268,12 @@ class Columns:
         lines = [f"{kind} columns: {listed(names)}" for kind, names in by_kind.items()]
         return lines + [f"not used: {name} ({why})" for name, why in self.dropped.items()]
 
-    def check(self, table: Table) -> None:
+    def check(self, table: Table, *, learning: bool = False) -> None:
         """Sees that true and false are written so; whatever else would count as missing.
+
+        Args:
+            table: the rows.
+            learning: whether it is still open what the columns are.
 
         Raises:
             DataError: with the first cell that is neither.
@@ -278,10 +283,11 @@ class Columns:
                 column = quoted(one.name)
                 where = f"WHERE lower({column}) NOT IN ('true', 'false') LIMIT 1"
                 for row, value in table.ask(f"rowid, {column}", where):
-                    message = (
-                        f"column `{one.name}`: expected true or false, got `{value[:40]}`; for a "
-                        f"column of names set data.columns.{one.name} to category"
-                    )
+                    wanted, advice = f"true or false, {TRAINED}", ""
+                    if learning:
+                        wanted = "true or false"
+                        advice = f"; for a column of names set data.columns.{one.name} to category"
+                    message = f"column `{one.name}`: expected {wanted}, got `{value[:40]}`{advice}"
                     raise table.fail("D004", message, row)
 
     def blocks(self, table: Table) -> Iterator[Floats]:

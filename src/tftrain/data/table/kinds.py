@@ -17,6 +17,7 @@ _ID = re.compile(
 )
 _SIGNS = r"^[-+$€£¥ ]*[0-9][0-9.,]*[ ]?[%$€£¥]?$"  # $1,234.50 or 45%
 _DAYS = r"^[0-9]{1,2}[./-][0-9]{1,2}[./-][0-9]{2,4}"  # 31/12/2020 or 12/31/2020
+IMAGES = r"\.(png|jpe?g|bmp|gif|webp|tiff?)$"
 _MOST = 0.9  # of the cells: then so are all
 _WORDS_OF_TEXT = 4  # in a cell, on average
 _FEW_TEXTS = 50  # are names, however long
@@ -151,14 +152,19 @@ def _text(table: Table, name: str, rows: int, given: int, distinct: int) -> tupl
 def _hint(table: Table, name: str, given: int) -> str:
     """What texts would be if they were written otherwise, which only the user can know."""
     column = quoted(name)
-    ((numbers, days, example),) = table.fetch(
+    ((numbers, days, images, example),) = table.fetch(
         f"SELECT count_if(regexp_matches({column}, '{_SIGNS}') "
         f"AND NOT regexp_full_match({column}, '[0-9]+')), "
-        f"count_if(regexp_matches({column}, '{_DAYS}')), min({column}) {TRAINING}"
+        f"count_if(regexp_matches({column}, '{_DAYS}')), "
+        f"count_if(regexp_matches(lower({column}), '{IMAGES}')), min({column}) {TRAINING}"
     )
-    for meant, cells in (("numbers", numbers), ("dates", days)):
+    for cells, advice in (
+        (numbers, "data.query can make numbers of them"),
+        (days, "data.query can make dates of them"),
+        (images, f"for paths of images set data.columns.{name} to image"),
+    ):
         if given and cells >= _MOST * given:
-            return f", such as `{example}`: data.query can make {meant} of them"
+            return f", such as `{example[:40]}`: {advice}"
     return ""
 
 

@@ -64,15 +64,14 @@ def learn(rows: Table, chosen: NDArray[np.int64], data: Data, source: Source) ->
         elif one.kind == "text":
             learnt.append(_text(rows, name, one.column.text or config.Text(), source))
     if not learnt:
-        message = "no column is left to learn from: " + "; ".join(
-            f"{name} ({why})" for name, why in unused.items()
-        )
+        told = "; ".join(f"{name} ({why})" for name, why in unused.items())
+        message = f"no column is left to learn from: {told or f'it has only {listed(rows.types)}'}"
         raise DataError(source.problem(("data", "source"), "D011", message))
     _check_alone(learnt, source)
     types = {one.name: rows.types[one.name] for one in learnt}
     made = Columns(tuple(learnt), unused, types)
     try:
-        made.check(rows)
+        made.check(rows, learning=True)
     except DataError as error:
         raise DataError(
             source.problem(("data", "source"), one.code, f"{one.mark}: {one.message}")

@@ -7,6 +7,7 @@ import gzip
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from types import MappingProxyType
 
 from tftrain import stopping
 from tftrain.errors import DataError, Mark, Problem, first_line
@@ -33,6 +34,19 @@ _HELD: Mapping[re.Pattern[str], str] = {
         r"DATE|TIMESTAMP": "dates",
     }.items()
 }
+OTHERS, NAMED, TRAINED = "as in other rows", "as data.columns says", "as in training"
+_NOWHERE: Mapping[str, str] = MappingProxyType({})
+_IN_SQL = {
+    "DOUBLE": "number",
+    "FLOAT": "number",
+    "BIGINT": "whole number",
+    "INTEGER": "whole number",
+    "INT64": "whole number",
+    "INT32": "whole number",
+    "VARCHAR": "text",
+    "TIMESTAMP": "date and time",
+}
+_TYPE = re.compile(rf"(?<![\"'\w])({'|'.join(_IN_SQL)})(?![\"'\w])")
 _FILE = re.compile(r"^  file = (.+)$", re.MULTILINE)
 _LINE = re.compile(r"CSV Error on Line: (\d+)")
 _CONVERSION = re.compile(
@@ -65,23 +79,25 @@ _MEANT: Mapping[re.Pattern[str], str] = {
 
 
 @contextmanager
-def told(source: str, *, known: bool = False, encoding: str = "utf-8") -> Iterator[None]:
+def told(
+    source: str, whence: Mapping[str, str] = _NOWHERE, encoding: str = "utf-8"
+) -> Iterator[None]:
     """Whatever a file makes duckdb raise, as one line with the place.
 
     Args:
         source: the file.
-        known: whether types are known from training, rather than from the rows before.
+        whence: a column's type is known, where it isn't from its other rows: `as in training`.
         encoding: of the file, as the config says.
     """
     with guarded(source):
         try:
             yield
         except (OSError, EOFError, gzip.BadGzipFile, UnicodeError) as error:
-            raise DataError(_problem(source, error, encoding, known=known)) from None
+            raise DataError(_problem(source, error, encoding, whence)) from None
         except Exception as error:
             if not _of_duckdb(error):
                 raise
-            raise DataError(_problem(source, error, encoding, known=known)) from None
+            raise DataError(_problem(source, error, encoding, whence)) from None
 
 
 @contextmanager
@@ -93,7 +109,7 @@ def guarded(source: str) -> Iterator[None]:
         except Exception as error:
             if not _of_duckdb(error):
                 raise
-            raise DataError(_problem(source, error, "utf-8", known=True)) from None
+            raise DataError(_problem(source, error)) from None
 
 
 @contextmanager
@@ -131,13 +147,18 @@ def not_decoded(encoding: str) -> str:
     return f"not {encoding.upper()}: if it is another encoding, set data.encoding, as {other}"
 
 
-def _problem(source: str, error: Exception, encoding: str, *, known: bool) -> Problem:
+def _problem(
+    source: str,
+    error: Exception,
+    encoding: str = "utf-8",
+    whence: Mapping[str, str] = _NOWHERE,
+) -> Problem:
     said = str(error)
     file = _FILE.search(said)
     line = _LINE.search(said)
     mark = Mark(file[1] if file else source, int(line[1]) if line else None)
     if found := _CONVERSION.search(said):
-        return Problem(mark, "D004", _not_converted(found, known=known))
+        return Problem(mark, "D004", _not_converted(found, whence))
     if found := _COLUMNS.search(said):
         message = f"expected {found[1]} cells, as there are names of columns, got {found[2]}"
         return Problem(mark, "D002", message)
@@ -160,19 +181,20 @@ def _of_json(source: str, said: str) -> Problem | None:
         return Problem(Mark(source, int(found[1])), "D002", f"the key `{found[2]}` twice")
     if found := _JSON_VALUE.search(said):
         mark = Mark(source, int(found[1]))
-        return Problem(mark, "D004", f"not as in the rows before: {found[2].strip()}")
+        return Problem(mark, "D004", f"not as in other rows: {found[2].strip()}")
     return None
 
 
-def _not_converted(found: re.Match[str], *, known: bool) -> str:
+def _not_converted(found: re.Match[str], whence: Mapping[str, str]) -> str:
     name, value = found["column"], found["value"]
-    if not known:
-        return among(found["type"], name, value)
+    why = whence.get(name, OTHERS)
+    if why != TRAINED:
+        return among(found["type"], name, value, why=why)
     wanted = WORDS.get(found["type"], found["type"])
-    return f"column `{name}`: expected {wanted}, as in training, got `{value[:40]}`"
+    return f"column `{name}`: expected {wanted}, {TRAINED}, got `{value[:40]}`"
 
 
-def among(kind: str, name: str, value: str, cells: int | None = None) -> str:
+def among(kind: str, name: str, value: str, cells: int | None = None, *, why: str = OTHERS) -> str:
     """What is said of a text among numbers, or among dates.
 
     Args:
@@ -180,10 +202,11 @@ def among(kind: str, name: str, value: str, cells: int | None = None) -> str:
         name: of the column.
         value: the first such text.
         cells: how many there are, if that is known.
+        why: the column is to hold that.
     """
     count = "" if cells is None else f" ({cells:,} such cell{'s' * (cells != 1)})"
     return (
-        f"column `{name}`: expected {WORDS.get(kind, kind)}, as in other rows, got "
+        f"column `{name}`: expected {WORDS.get(kind, kind)}, {why}, got "
         f"`{value[:40]}`{count}; if it means that one is missing, set data.missing: "
         f'["{value[:40]}"]; for a column of names set data.columns.{name} to category'
     )
@@ -219,4 +242,5 @@ def reason(error: Exception) -> str:
     words = said[0] if said else lines[0] if lines else type(error).__name__
     if words.endswith("CSV Error on Line: 0") or "CSV Error on Line" in words:
         words = said[1] if len(said) > 1 else words
-    return first_line(ValueError(re.sub(r"^(\w+ )*Error: ", "", words)))
+    plain = _TYPE.sub(lambda found: _IN_SQL[found[0]], re.sub(r"^(\w+ )*Error: ", "", words))
+    return first_line(ValueError(plain))

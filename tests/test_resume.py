@@ -1,0 +1,504 @@
+"""Runs that go on: to the same bits as runs left alone, and refused where they couldn't be."""
+
+from __future__ import annotations
+
+import csv
+import gc
+import json
+import math
+import shutil
+
+import numpy as np
+import pytest
+
+from tftrain import checkpoint, files, runs
+from tftrain.checkpoint import Checkpoint, Keeper, State
+from tftrain.errors import ConfigError, RunError, Stopped, TrainingError
+from tftrain.terminal import Silent
+
+pytestmark = pytest.mark.usefixtures("tensorflow")
+
+DENSE = {"Dense": {"units": 10, "activation": "softmax"}}
+STOPPING = {"EarlyStopping": {"patience": 4, "restore_best_weights": True}}
+CONFIG = {
+    "name": "digits",
+    "seed": 3,
+    "data": {"source": "digits", "split": {"train": 0.1, "validation": 0.1, "test": 0.8}},
+    "model": {
+        "layers": [
+            {"Dense": {"units": 8, "activation": "relu"}},
+            "BatchNormalization",
+            {"Dropout": {"rate": 0.3}},
+            DENSE,
+        ]
+    },
+    "training": {
+        "loss": "SparseCategoricalCrossentropy",
+        "optimizer": "Adam",
+        "metrics": ["accuracy"],
+        "epochs": 9,
+        "threads": 2,
+        "callbacks": [{"ReduceLROnPlateau": {"patience": 1, "factor": 0.5}}, STOPPING],
+    },
+}
+MATTERS = ("name", "started", "finished", "process", "seconds")
+
+
+class Killed(BaseException):
+    """As good as SIGKILL: nothing in tftrain catches it, nothing is written after it."""
+
+
+class Until(Silent):
+    """Ends a training when an epoch is done."""
+
+    def __init__(self, number, end):
+        self._number = number
+        self._end = end
+        self.said = []
+
+    def epoch(self, epoch):
+        if epoch.number == self._number:
+            raise self._end
+
+    def say(self, line):
+        self.said.append(line)
+
+
+@pytest.fixture
+def write(tmp_path):
+    def written(**training):
+        path = tmp_path / "digits.yaml"
+        path.write_text(json.dumps(CONFIG | {"training": CONFIG["training"] | training}))
+        return path
+
+    return written
+
+
+def fit(path, runs_dir, progress=None, overrides=()):
+    from tftrain import fit as job
+
+    asked = job.prepare(path, [*overrides], runs_dir=runs_dir)
+    return job.fit(asked, progress or Silent())
+
+
+def interrupted(path, runs_dir, number, end=Killed):
+    """The folder of a run that was ended right after an epoch, before its checkpoint."""
+    with pytest.raises(end if isinstance(end, type) else type(end)):
+        fit(path, runs_dir, Until(number, end))
+    return max(runs_dir.iterdir(), key=lambda one: one.stat().st_ctime)
+
+
+def resumed(path, name, runs_dir, *overrides, progress=None):
+    from tftrain import fit as job
+    from tftrain import resume
+
+    asked = resume.prepare(path, overrides, name=str(name), runs_dir=runs_dir)
+    return job.fit(asked, progress or Silent())
+
+
+def refusal(path, name, runs_dir, *overrides):
+    from tftrain import resume
+
+    with pytest.raises(RunError) as raised:
+        resume.prepare(path, overrides, name=str(name), runs_dir=runs_dir)
+    return str(raised.value)
+
+
+def left(run):
+    """All of a run that another like it must have too."""
+    arrays = dict(files.read_arrays(run / runs.WEIGHTS))
+    state = checkpoint.read(run / runs.CHECKPOINT).state
+    arrays |= state.variables
+    with (run / runs.METRICS).open() as file:
+        history = [row | {"seconds": ""} for row in csv.DictReader(file)]
+    summary = json.loads((run / runs.SUMMARY).read_text())
+    told = {name: value for name, value in summary.items() if name not in MATTERS}
+    return {name: array.tobytes() for name, array in arrays.items()}, history, told
+
+
+@pytest.mark.parametrize("every", [1, 2, None])
+@pytest.mark.parametrize("number", [1, 4, 9])
+def test_a_killed_run_ends_as_one_left_alone(write, tmp_path, every, number):
+    path = write(checkpoint={"every": every})
+    alone = fit(path, tmp_path / "alone")
+    folder = interrupted(path, tmp_path / "runs", number)
+    run = resumed(path, folder, tmp_path / "runs")
+    assert run.folder == folder
+    assert left(run.folder) == left(alone.folder)
+
+
+def test_one_killed_while_it_finished_goes_straight_to_finishing(write, tmp_path, monkeypatch):
+    from tftrain import fit as job
+
+    path = write(epochs=3)
+    alone = fit(path, tmp_path / "alone")
+    with monkeypatch.context() as patched:
+        patched.setattr(job, "_save", lambda *_: (_ for _ in ()).throw(Killed))
+        with pytest.raises(Killed):
+            fit(path, tmp_path / "runs")
+    folder = tmp_path / "runs" / "digits-1"
+    assert not (folder / runs.WEIGHTS).exists()
+    watching = Until(3, AssertionError("no epoch is left"))
+    run = resumed(None, folder, tmp_path, progress=watching)
+    assert left(run.folder) == left(alone.folder)
+
+
+def test_more_epochs_than_before_can_be_asked_for(write, tmp_path):
+    path = write(epochs=3, callbacks=[])
+    first = fit(path, tmp_path / "runs")
+    assert refusal(path, first.folder, tmp_path).endswith(
+        "error[R004]: finished after epoch 3; `training.epochs=6` asks for more"
+    )
+    assert refusal(None, first.folder, tmp_path, "training.epochs=2").endswith(
+        "error[R004]: 3 epochs are done, only 2 asked for"
+    )
+    run = resumed(None, "digits-1", tmp_path / "runs", "training.epochs=6")
+    alone = fit(path, tmp_path / "alone", overrides=["training.epochs=6"])
+    assert left(run.folder) == left(alone.folder)
+    assert "epochs: 6" in (run.folder / runs.RESOLVED).read_text()
+
+
+def test_a_run_that_a_callback_ended_has_no_more_epochs(write, tmp_path):
+    path = write(epochs=40, callbacks=[{"EarlyStopping": {"patience": 1, "monitor": "loss"}}])
+    run = fit(path, tmp_path, overrides=["training.optimizer={Adam: {learning_rate: 0.5}}"])
+    assert run.summary["epochs_run"] < 40
+    said = refusal(None, run.folder, tmp_path, "training.epochs=80")
+    done = run.summary["epochs_run"]
+    assert said.endswith(f"finished: a callback ended the training after epoch {done}")
+
+
+def test_without_a_name_the_newest_unfinished_run_of_the_config_goes_on(write, tmp_path):
+    path, runs_dir = write(callbacks=[]), tmp_path / "runs"
+    assert refusal(path, "", runs_dir).endswith(
+        "error[R001]: no unfinished run of this config here; `tftrain fit` without --resume begins "
+        "one"
+    )
+    fit(path, runs_dir, overrides=["training.epochs=1"])
+    other = write(callbacks=[], batch_size=16)
+    interrupted(other, runs_dir, 2)
+    path = write(callbacks=[])
+    folder = interrupted(path, runs_dir, 2)
+    interrupted(write(callbacks=[], batch_size=64), runs_dir, 2)
+    path = write(callbacks=[])
+    assert resumed(path, "", runs_dir).folder == folder
+    assert "expected a CONFIG, or a run: `--resume RUN`" in refusal(None, "", runs_dir)
+
+
+def test_another_config_or_other_data_are_refused_with_what_differs(write, tmp_path):
+    path, runs_dir = write(), tmp_path / "runs"
+    folder = interrupted(path, runs_dir, 2)
+    for change, said in {
+        "seed=4": "seed: 3, now 4",
+        "training.batch_size=16": "training.batch_size: 32, now 16",
+        "training.threads=1": "training.threads: 2, now 1",
+        "model.layers.0.Dense.units=9": "model.layers.0.Dense.units: 8, now 9",
+        "data.split.train=0.2": "data.split.train: 0.1, now 0.2",
+    }.items():
+        changes = [change, "data.split.test=0.7"] if "split" in change else [change]
+        assert said in refusal(path, folder, runs_dir, *changes)
+    summary = json.loads((folder / runs.SUMMARY).read_text())
+    (folder / runs.SUMMARY).write_text(json.dumps(summary | {"fingerprint": "0"}))
+    said = refusal(path, folder, runs_dir)
+    assert said.endswith("error[D008]: the data have changed since this run began")
+
+
+def test_data_that_have_moved_are_the_same_data(tmp_path):
+    for name in ("a", "b"):
+        np.savez(tmp_path / f"{name}.npz", x=np.arange(60.0).reshape(30, 2), y=np.arange(30) % 2)
+    config = CONFIG | {"data": {"source": "a.npz"}}
+    layers = [{"Dense": {"units": 2, "activation": "softmax"}}]
+    config["model"] = {"layers": layers}
+    config["training"] = CONFIG["training"] | {"epochs": 4}
+    path = tmp_path / "digits.yaml"
+    path.write_text(json.dumps(config))
+    folder = interrupted(path, tmp_path / "runs", 2)
+    (tmp_path / "a.npz").unlink()
+    run = resumed(None, folder, tmp_path, f"data.source={tmp_path / 'b.npz'}")
+    assert run.summary["state"] == runs.FINISHED
+
+
+def test_a_run_that_another_process_writes_is_refused(write, tmp_path, tftrain):
+    path = write()
+    folder = interrupted(path, tmp_path / "runs", 2)
+    run = runs.reopen(folder, {})
+    code, _, said = tftrain("fit", "--resume", folder)
+    assert (code, said) == (
+        2,
+        f"{folder}: error[R004]: another process is writing this run\n",
+    )
+    assert runs.summaries(tmp_path / "runs")[0][1]["state"] == runs.RUNNING
+    run.release()
+    assert runs.summaries(tmp_path / "runs")[0][1]["state"] == runs.INTERRUPTED
+
+
+def test_what_a_killed_writer_left_is_swept_when_a_run_is_opened(write, tmp_path):
+    path = write(epochs=2)
+    run = fit(path, tmp_path)
+    torn = run.folder / ".tmp-0123.npz"
+    torn.write_bytes(b"half")
+    runs.find(tmp_path, "digits-1")
+    assert not torn.exists()
+    torn.write_bytes(b"half")
+    again = runs.reopen(run.folder, {})
+    assert not torn.exists()
+    torn.write_bytes(b"half")  # a writer is at it
+    runs.find(tmp_path, "digits-1")
+    assert torn.exists()
+    again.release()
+
+
+def test_one_killed_before_it_wrote_its_config_begins_anew(write, tmp_path):
+    path = write(epochs=3)
+    alone = fit(path, tmp_path / "alone")
+    (tmp_path / "runs").mkdir()
+    claimed = runs.claim(tmp_path / "runs", "digits")
+    claimed.release()
+    folder = claimed.folder
+    assert refusal(None, folder, tmp_path).endswith(
+        "R004]: killed before it had its config: `tftrain fit CONFIG --resume RUN`"
+    )
+    assert left(resumed(path, folder, tmp_path).folder) == left(alone.folder)
+
+
+def test_a_stopped_run_has_its_checkpoint_and_goes_on(write, tmp_path):
+    path = write(epochs=5)
+    alone = fit(path, tmp_path / "alone")
+    folder = interrupted(path, tmp_path / "runs", 3, Stopped("SIGINT", 130))
+    summary = json.loads((folder / runs.SUMMARY).read_text())
+    assert (summary["state"], summary["reason"]) == (runs.STOPPED, "stopped by SIGINT")
+    assert checkpoint.read(folder / runs.CHECKPOINT).state.epoch == 3
+    assert left(resumed(path, folder, tmp_path).folder) == left(alone.folder)
+
+
+def test_a_time_limit_stops_and_says_how_to_go_on(write, tmp_path, monkeypatch):
+    import time
+
+    from tftrain import stopping
+
+    path = write(epochs=3)
+    monkeypatch.setattr(stopping, "_request", stopping._Request())  # noqa: SLF001
+    stopping.limit("1h", 3600)
+    fit(path, tmp_path)
+    monkeypatch.setattr(stopping._request, "deadline", time.monotonic())  # noqa: SLF001
+    with pytest.raises(Stopped) as raised:
+        fit(path, tmp_path)
+    folder = tmp_path / "digits-2"
+    on = f"`tftrain fit --resume {folder}` goes on"
+    assert str(raised.value) == f"stopped by the time limit of 1h; {on}"
+    assert raised.value.exit_code == 0
+    assert json.loads((folder / runs.SUMMARY).read_text())["state"] == runs.STOPPED
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_log_goes_on_where_the_checkpoint_is(write, tmp_path):
+    path = write(epochs=6, callbacks=[{"CSVLogger": {"filename": "log.csv"}}])
+    alone = fit(path, tmp_path / "alone").folder / "log.csv"
+    folder = interrupted(
+        write(**path_training(path), checkpoint={"every": 2}), tmp_path / "runs", 4
+    )
+    gc.collect()  # the log of the killed one, which nobody has closed
+    assert len((folder / "log.csv").read_text().splitlines()) == 5
+    with (folder / "log.csv").open("a") as file:
+        file.write("4,0.5")  # torn
+    resumed(None, folder, tmp_path)
+    assert (folder / "log.csv").read_bytes() == alone.read_bytes()
+
+
+def path_training(path):
+    """The training that a config asks for, but what CONFIG asks for too."""
+    asked = json.loads(path.read_text())["training"]
+    return {name: value for name, value in asked.items() if CONFIG["training"].get(name) != value}
+
+
+OPTIMIZERS = [
+    *("SGD", "RMSprop", "Adam", "AdamW", "Adadelta", "Adagrad", "Adamax", "Adafactor", "Nadam"),
+    *("Ftrl", "Lion", "Lamb", "Muon"),
+    {"SGD": {"momentum": 0.9, "use_ema": True}},
+    {
+        "Adam": {
+            "learning_rate": {"CosineDecay": {"initial_learning_rate": 0.01, "decay_steps": 40}}
+        }
+    },
+    {"LossScaleOptimizer": {"inner_optimizer": {"Adam": {"gradient_accumulation_steps": 2}}}},
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=str)
+def test_every_optimizer_goes_on(write, tmp_path, optimizer):
+    path = write(optimizer=optimizer, epochs=4, callbacks=[STOPPING], checkpoint={"every": 1})
+    alone = fit(path, tmp_path / "alone")
+    folder = interrupted(path, tmp_path / "runs", 3)
+    assert left(resumed(path, folder, tmp_path).folder) == left(alone.folder)
+
+
+CALLBACKS = [
+    {"ModelCheckpoint": {"filepath": "best.weights.h5", "save_weights_only": True}},
+    {"ModelCheckpoint": {"filepath": "best.keras", "save_best_only": True}},
+    {"BackupAndRestore": {"backup_dir": "backup"}},
+    {"SwapEMAWeights": {"swap_on_epoch": True}},
+    {
+        "LearningRateScheduler": {
+            "schedule": {
+                "ExponentialDecay": {
+                    "initial_learning_rate": 0.1,
+                    "decay_steps": 1,
+                    "decay_rate": 0.5,
+                }
+            }
+        }
+    },
+    "TerminateOnNaN",
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("callback", CALLBACKS, ids=str)
+def test_every_callback_goes_on(write, tmp_path, callback):
+    path = write(
+        optimizer={"Adam": {"use_ema": True}},
+        epochs=4,
+        callbacks=[callback],
+        checkpoint={"every": 1},
+    )
+    alone = fit(path, tmp_path / "alone")
+    folder = interrupted(path, tmp_path / "runs", 3)
+    assert left(resumed(path, folder, tmp_path).folder) == left(alone.folder)
+
+
+# Losses that are not finite
+
+
+def exploding(**training):
+    """A learning rate at which the loss is soon no number."""
+    return {
+        "optimizer": {"SGD": {"learning_rate": 1e30}},
+        "callbacks": [],
+        "epochs": 4,
+        **training,
+    }
+
+
+def test_a_loss_that_is_not_finite_names_the_layer(write, tmp_path):
+    with pytest.raises(TrainingError) as raised:
+        fit(write(**exploding()), tmp_path / "runs")
+    assert str(raised.value).endswith(
+        "loss is not finite in epoch 1: in batch 2 the outputs of layer 4 (`dense_1`) are the "
+        "first; the first weights are kept"
+    )
+    folder = tmp_path / "runs" / "digits-1"
+    weights = files.read_arrays(folder / runs.WEIGHTS)
+    assert all(np.isfinite(array).all() for array in weights.values())
+    assert json.loads((folder / runs.SUMMARY).read_text())["state"] == runs.FAILED
+    assert checkpoint.read(folder / runs.CHECKPOINT).state.epoch == 0
+
+
+def test_it_can_be_rolled_back_with_a_smaller_learning_rate(write, tmp_path):
+    rollback = {"learning_rate_factor": 1e-16, "max_rollbacks": 2}
+    watching = Until(0, Killed)
+    path = write(**exploding(on_nan=rollback, checkpoint={"every": 1}))
+    alone = fit(path, tmp_path / "alone", watching)
+    said = [line for line in watching.said if "back to" in line]
+    assert len(said) == 2
+    assert said[0].endswith("back to epoch 0, on with a learning rate of 1e+14")
+    rates = [row["learning_rate"] for row in alone.history]
+    assert rates == pytest.approx([1e-2] * 4)
+    folder = interrupted(path, tmp_path / "runs", 3)
+    assert left(resumed(path, folder, tmp_path).folder) == left(alone.folder)
+
+
+def test_it_is_rolled_back_so_often_and_not_more(write, tmp_path):
+    path = write(**exploding(on_nan={"learning_rate_factor": 1.0, "max_rollbacks": 3}))
+    watching = Until(0, Killed)
+    with pytest.raises(TrainingError):
+        fit(path, tmp_path, watching)
+    assert len([line for line in watching.said if "back to" in line]) == 3
+
+
+def test_a_rollback_needs_a_number_for_a_learning_rate(write):
+    from tftrain import config
+
+    schedule = {"ExponentialDecay": {"initial_learning_rate": 1, "decay_steps": 9, "decay_rate": 1}}
+    path = write(on_nan={}, optimizer={"SGD": {"learning_rate": schedule}})
+    with pytest.raises(ConfigError, match="`on_nan` lowers the learning rate, which a schedule"):
+        config.load(path)
+
+
+# The file
+
+
+def test_a_checkpoint_reads_back_as_it_was(tmp_path):
+    nested = {"wait": 2, "best": math.inf, "seen": [1.5, None, "a", {"deep": True}]}
+    weights = [np.arange(3.0), np.zeros((2, 0), np.float32)]
+    state = State(2, False, {"network/0/a": np.eye(2)}, [nested, {"best_weights": weights}], 1)
+    history = [{"epoch": 1, "loss": math.nan}, {"epoch": 2, "loss": 0.1}]
+    path = tmp_path / runs.CHECKPOINT
+    checkpoint.write(path, Checkpoint(state, history, 1.5, "digest"))
+    found = checkpoint.read(path)
+    assert found.state.callbacks[0] == nested
+    assert all(map(np.array_equal, found.state.callbacks[1]["best_weights"], weights))
+    assert found.state.callbacks[1]["best_weights"][1].dtype == np.float32
+    assert math.isnan(found.history[0]["loss"])
+    assert (found.state.epoch, found.state.ended, found.state.rollbacks) == (2, False, 1)
+    assert (found.seconds, found.config, found.history[1]) == (1.5, "digest", history[1])
+
+
+def test_what_a_callback_keeps_must_be_numbers_texts_lists_or_arrays(tmp_path):
+    state = State(0, False, {}, [{"state": object()}])
+    with pytest.raises(TypeError, match="expected numbers, texts, lists, mappings and arrays"):
+        checkpoint.write(tmp_path / "c.npz", Checkpoint(state, [], 0.0, ""))
+
+
+@pytest.mark.parametrize(
+    "told",
+    [b"", b"[]", b"{}", b"[" * 9999, b'{"epoch": "x"}', b'{"epoch": 1, "ended": 0}'],
+    ids=lambda told: repr(told[:20]),
+)
+def test_a_checkpoint_of_another_form_is_damaged(tmp_path, told):
+    path = tmp_path / "checkpoint.npz"
+    files.write_arrays(path, {"state": np.frombuffer(told, np.uint8)})
+    with pytest.raises(RunError, match="damaged: not a checkpoint"):
+        checkpoint.read(path)
+
+
+def test_a_checkpoint_of_another_network_is_refused(write, tmp_path):
+    path = write(checkpoint={"every": 1})
+    folder = interrupted(path, tmp_path / "runs", 3)
+    kept = checkpoint.read(folder / runs.CHECKPOINT)
+    variables = dict(kept.state.variables)
+    name = next(iter(variables))
+    for odd in ({name: variables[name][:, :2]}, {"other": variables[name]}):
+        changed = State(2, False, variables | odd, kept.state.callbacks)
+        checkpoint.write(
+            folder / runs.CHECKPOINT, Checkpoint(changed, kept.history, 1.0, kept.config)
+        )
+        with pytest.raises(
+            RunError, match=r"R002\]: (variables of another|`.*`: expected float32)"
+        ):
+            resumed(path, folder, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("every", "kept"), [(1, [1, 2, 3, 4, 5, 6]), (2, [2, 4, 6]), ("1h", [6]), (None, [6])]
+)
+def test_checkpoints_come_as_often_as_asked(tmp_path, every, kept):
+    keeper = Keeper(every, 6)
+    due = []
+    for epoch in range(1, 7):
+        state = State(epoch, False, {}, [])
+        if keeper.due(state):
+            keeper.keep(tmp_path / "c.npz", Checkpoint(state, [{}] * epoch, 0.0, ""))
+            due.append(epoch)
+    assert due == kept
+
+
+def test_the_last_one_is_always_due():
+    assert Keeper("1h", 6).due(State(2, True, {}, []))
+
+
+def test_a_copy_of_a_run_goes_on_too(write, tmp_path):
+    path = write(epochs=3)
+    alone = fit(path, tmp_path / "alone")
+    folder = interrupted(path, tmp_path / "runs", 2)
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    assert left(resumed(None, copy, tmp_path).folder) == left(alone.folder)
