@@ -9,10 +9,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperCommand
 
 from tftrain import housekeeping
-from tftrain.console import RUNS, Json, RunsDir, configs, emit, emit_json, reader_left, tell
+from tftrain.console import (
+    RUNS,
+    Json,
+    Resuming,
+    RunsDir,
+    configs,
+    emit,
+    emit_json,
+    reader_left,
+    tell,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -68,27 +77,7 @@ def _options(
     pass
 
 
-class _Resuming(TyperCommand):
-    """Lets `--resume` stand without a run: for the newest one."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Gives a bare `--resume` its value."""
-        return super().parse_args(
-            ctx,
-            [
-                "--resume=" if one == "--resume" and not _is_run(args[place + 1 :]) else one
-                for place, one in enumerate(args)
-            ],
-        )
-
-
-def _is_run(following: list[str]) -> bool:
-    """Whether what follows `--resume` is its run: no option, no change, no config."""
-    value = following[0] if following else "-"
-    return not (value.startswith("-") or "=" in value or value.endswith((".yaml", ".yml")))
-
-
-@app.command(cls=_Resuming)
+@app.command(cls=Resuming)
 def fit(
     arguments: Annotated[
         list[str] | None,

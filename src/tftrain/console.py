@@ -1,4 +1,4 @@
-"""What commands share: options, which arguments are configs, lines to stdout and to stderr."""
+"""What commands share: options and arguments, how they are read, lines to stdout and stderr."""
 
 from __future__ import annotations
 
@@ -9,12 +9,33 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 RunsDir = Annotated[
     Path, typer.Option("--runs-dir", envvar="TFTRAIN_RUNS_DIR", help="Where runs are.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 RUNS = Path("runs")
+
+
+class Resuming(TyperCommand):
+    """Lets `--resume` stand without a run: for the newest one."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Gives a bare `--resume` its value."""
+        return super().parse_args(
+            ctx,
+            [
+                "--resume=" if one == "--resume" and not _is_run(args[place + 1 :]) else one
+                for place, one in enumerate(args)
+            ],
+        )
+
+
+def _is_run(following: list[str]) -> bool:
+    """Whether what follows `--resume` is its run: no option, no change, no config."""
+    value = following[0] if following else "-"
+    return not (value.startswith("-") or "=" in value or value.endswith((".yaml", ".yml")))
 
 
 def configs(
