@@ -31,7 +31,7 @@ FOUND = tuple(code for code in EXAMPLES if code.startswith("D02"))  # what only 
 TABLE = "data: {source: rows.csv, target: label"
 CHECKED = ("K009", "K010")  # what only `check` tells
 # Commands on runs and on files in other encodings: what they show, other tests show at length.
-NOT_RUN = ("C005", "K008", "D008", "D009", "R001", "R002", "R003")
+NOT_RUN = ("C005", "K008", "D008", "D009", "R001", "R002", "R003", "R004")
 
 
 def cases(*languages, beginning, besides=()):
