@@ -171,8 +171,28 @@ CSV = {
         "D002]: d.csv:1: columns `Age` and `age` are one to SQL, which tells no capitals: "
         "rename one of them",
     ),
-    "a name missing": Bad(table(*ROWS, names="a,,y"), "D002]: d.csv:1: column 2 has no name"),
-    "a blank name": Bad(table(*ROWS, names="a, ,y"), "D002]: d.csv:1: column 2 has no name"),
+    "a name missing": Bad(
+        table(*ROWS, names="a,,y"),
+        "D002]: d.csv:1: column 2 has no name: write one into the first line",
+    ),
+    **{
+        f"a query by chance: {query}": Bad(
+            GOOD,
+            f"c.yaml:4:10: error[D010]: `{found}` gives other rows every time, and no run could be "
+            "repeated: take hash of a column",
+            data={"query": query},
+        )
+        for query, found in {
+            "SELECT * FROM data ORDER BY RANDOM ()": "RANDOM ()",
+            "SELECT *, uuid() AS u FROM data": "uuid()",
+            "SELECT * FROM data USING SAMPLE 10 ROWS": "USING SAMPLE",
+            "SELECT * FROM data TABLESAMPLE reservoir(20%)": "TABLESAMPLE",
+        }.items()
+    },
+    "a blank name": Bad(
+        table(*ROWS, names="a, ,y"),
+        "D002]: d.csv:1: column 2 has no name: write one into the first line",
+    ),
     "no header": Bad(
         table(*("5.1,3,1" for _ in range(20)), names="4.9,2,0"),
         "D002]: d.csv:1: expected column names, got numbers, 4.9, 2, 0: write a line of "

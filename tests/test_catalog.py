@@ -19,7 +19,7 @@ NO_OBJECTS = {*catalog._BASES.values(), "LossFunctionWrapper", "OptimizerMap", "
 
 @pytest.fixture(scope="module")
 def read():
-    return catalog.read(catalog._folder_of_keras())  # noqa: SLF001 - not from the cache
+    return catalog.read(catalog.folder_of_keras())  # not from the cache
 
 
 def module_of(kind):

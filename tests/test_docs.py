@@ -25,7 +25,7 @@ PAGES = [ROOT / "README.md", ROOT / "docs" / "tutorial.md", *(ROOT / "docs").glo
 IDS = [page.relative_to(ROOT).as_posix() for page in PAGES]
 BLOCK = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\[[^]]*\]\(([^)#:]+)(?:#[^)]*)?\)")
-NAME = re.compile(r"# ([\w./-]+\.ya?ml)\n")
+NAME = re.compile(r"# ([\w./-]+\.(?:ya?ml|py))\n")
 NUMBER = re.compile(r"(?<![\w.-])\d+(?:\.\d+)?(?:e[+-]?\d+)?(?![\w/-]|\.\w)")
 SECONDS = re.compile(r"\b\d+\.\d+ s\b")
 INSTALL = ("python -m venv", "pip install", "source .venv/bin/activate")
@@ -163,6 +163,9 @@ class Shell:
         assert same, f"the page shows something else than:\n{self.last}"
 
     def check_python(self, content):
+        if named := NAME.match(content):
+            (self.folder / named[1]).write_text(content, "utf-8")
+            return
         done = self._run([sys.executable, "-c", content])
         assert done.returncode == 0, done.stdout
 

@@ -79,7 +79,7 @@ def test_every_value_knows_where_it_came_from(path):
         ("training", "threads"): "override 'training.threads=2'",
         ("training", "callbacks"): "default",
     } | {("data", key): "default" for key in DATA_KEYS - {"source", "classes", "split"}} | {
-        place: "default" for place in origins if place[0] == "lint"
+        place: "default" for place in origins if place[0] in ("lint", "code")
     }
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from conftest import ROOT
 from tftrain import files, runs
@@ -390,6 +391,43 @@ class TestCommandLine:
         assert json.loads(asked.stdout)["metrics"]["test"] == summary["metrics"]["test"]
         listed = json.loads(tftrain("runs", "--json", cwd=tmp_path).stdout)
         assert [run["name"] for run in listed] == ["digits-1"]
+
+    def test_images_that_are_left_out_are_told_by_every_command(self, tmp_path):
+        for number in range(40):
+            path = tmp_path / "shapes" / "ab"[number % 2] / f"{number:02}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.new("L", (4, 4), 5 * number).save(path)
+        for number in (4, 7, 8):
+            (tmp_path / "shapes" / "ab"[number % 2] / f"{number:02}.png").write_bytes(b"none")
+        (tmp_path / "c.yaml").write_text(
+            "name: c\ndata: {source: shapes, on_error: skip}\n"
+            "model: {layers: [Flatten, {Dense: {units: 1, activation: sigmoid}}]}\n"
+            "training: {loss: BinaryCrossentropy, epochs: 1}\n"
+        )
+        said = "3 images of 40 left out; the first: "
+        first = f"{Path('shapes', 'a', '04.png')}: can't be read: expected PNG, "
+        done = tftrain("fit", "c.yaml", "--quiet", cwd=tmp_path)
+        assert done.returncode == 0
+        assert f"shapes: warning[D026]: {said}" in done.stderr
+        assert first in done.stderr
+        assert done.stderr.count("\n") == 1
+        (note,) = json.loads((tmp_path / "runs" / "c-1" / "summary.json").read_text())["notes"]
+        assert note == done.stderr.rstrip("\n")
+        text = tftrain("check", "c.yaml", "--data", cwd=tmp_path).stdout
+        assert f"c.yaml:2:16: warning[D026]: {said}" in text
+        assert f"  warning[D026]: {said}" in text
+        (report,) = json.loads(
+            tftrain("check", "c.yaml", "--data", "--format", "json", cwd=tmp_path).stdout
+        )
+        assert "D026" in {one["code"] for one in report["problems"]}
+        assert "D026" in {one["code"] for one in report["data"]["findings"]}
+        asked = tftrain("eval", "c-1", "--data", "shapes", cwd=tmp_path)
+        assert f"shapes: warning[D026]: {said}{first}" in asked.stderr
+        asked = tftrain("predict", "c-1", "shapes", "-o", "p.csv", cwd=tmp_path)
+        assert asked.stderr.startswith(f"{said}{first}")
+        asked = tftrain("predict", "c-1", "shapes", "-o", "p.csv", "--json", cwd=tmp_path)
+        (left,) = json.loads(asked.stdout)["notes"]
+        assert (left["kind"], left["cells"], left["rows"]) == ("left_out", 3, 40)
 
     def test_json_quiet_name_and_requirements(self, tmp_path):
         done = tftrain(

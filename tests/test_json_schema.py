@@ -42,6 +42,7 @@ UNSEEN = {
     "D006": "the data: what labels a bundled set has",
     "C040": "another file",
     "C041": "the environment",
+    "C050": "another file",
     "D001": "the disk: any text may be the name of a folder, if one of that name is there",
     "D002": "the disk: likewise",
 }
@@ -133,7 +134,7 @@ def test_an_editor_finds_words_and_types_where_it_looks(schema):
     assert dense["required"] == ["units"]
     assert dense["properties"]["use_bias"]["default"] is True
     assert "dimensionality" in dense["properties"]["units"]["description"]
-    names, _, objects = schema["$defs"]["layer"]["anyOf"]
+    names, *_, objects = schema["$defs"]["layer"]["anyOf"]
     assert "Flatten" in names["enum"]
     assert "Dense" not in names["enum"], "its units are missing"
     assert len(names["enum"]) == len(names["enumDescriptions"])

@@ -24,6 +24,7 @@ from tftrain.config.schema import Lint
 from tftrain.config.shapes import trace
 from tftrain.data.facts import facts as read_facts
 from tftrain.errors import CODES, ConfigError
+from tftrain.prepare import prepare
 
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
 CONFIG = """\
@@ -624,6 +625,14 @@ CASES = [
         training=SPARSE,
     ),
     Case(
+        "N073",
+        "error",
+        {"layers": f"{{Embedding: {{input_dim: 500, output_dim: 8}}}}, Flatten, {SIGMOID}"},
+        data=FILE,
+        layers=f"{{Embedding: {{input_dim: ^499, output_dim: 8}}}}, Flatten, {SIGMOID}",
+        facts={"inputs": (9,), "magnitude": 499.0, "target": "classes", "labels": ()},
+    ),
+    Case(
         "N072",
         "warning",
         {"facts": {**UNEQUAL, "imbalance": 2.0}},
@@ -1029,3 +1038,41 @@ def test_every_rule_s_page_shows_a_network_that_breaks_it_and_one_that_does_not(
         page = check.explain(rule.code)
         assert page.startswith(f"{rule.code}: {rule.title}")
         assert page.index("Wrong:") < page.index("Right:") < page.index("Instead:")
+
+
+def table(tmp_path, header, rows, columns, layers):
+    """A config of a table of two classes."""
+    lines = [header, *(f"{cells},{number % 2}" for number, cells in enumerate(rows))]
+    (tmp_path / "d.csv").write_text("\n".join(lines))
+    path = tmp_path / "c.yaml"
+    path.write_text(
+        f"data: {{source: d.csv, target: y, columns: {columns}}}\n"
+        f"model: {{layers: [{layers}]}}\ntraining: {{loss: BinaryCrossentropy, epochs: 2}}\n"
+    )
+    return path
+
+
+def test_an_embedding_that_knows_too_few_words_is_refused_before_training(tmp_path):
+    texts = [f"word{number % 50} and more words{number % 7}" for number in range(200)]
+    columns = "{note: {text: {output_mode: int, max_tokens: 40}}}"
+    for known, faulty in ((39, True), (40, False)):
+        layers = f"{{Embedding: {{input_dim: {known}, output_dim: 2}}}}, Flatten, {SIGMOID}"
+        path = table(tmp_path, "note,y", texts, columns, layers)
+        said = [one for one in check.check(path, data=True).problems if one.severity == "error"]
+        assert [one.code for one in said] == ["N073"] * faulty
+        if faulty:
+            assert str(said[0]).startswith(f"{path}:2:42: error[N073]: numbers up to 39 come in")
+            with pytest.raises(ConfigError, match="N073"):
+                prepare(path, runs_dir=tmp_path / "runs")
+        else:
+            prepare(path, runs_dir=tmp_path / "runs")
+
+
+def test_what_scales_a_table_is_said_of_a_table(tmp_path):
+    columns = "{a: {number: {scaling: none}}}"
+    layers = f"{{Dense: {{units: 8, activation: tanh}}}}, {SIGMOID}"
+    path = table(tmp_path, "a,y", [7 * row % 101 for row in range(200)], columns, layers)
+    (said,) = [one for one in check.check(path).problems if one.code == "N070"]
+    assert said.message.endswith("flat beyond 5: leave `scaling: none` out of data.columns")
+    path.write_text(path.read_text().replace(columns, "{a: number}"))
+    assert "N070" not in {one.code for one in check.check(path).problems}

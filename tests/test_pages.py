@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from conftest import ROOT
-from tftrain import check, config, errors, pages, require, templates
+from tftrain import check, config, errors, pages, prepare, require, templates
 from tftrain.errors import TftrainError
 
 BLOCK = re.compile(r"^(Wrong|Right):\n\n```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -50,6 +50,8 @@ def folder(tmp_path, monkeypatch):
     shutil.copy(ROOT / "configs" / "digits.yaml", tmp_path)
     (tmp_path / "base.yaml").write_text("".join(BASE.values()))
     (tmp_path / "rows.csv").write_text("age,town,label\n" + "25,Rome,0\n30,Oslo,1\n" * 10)
+    (tmp_path / "own.py").write_text(block("C050", "Right"))
+    (tmp_path / "own.yaml").write_text("code: [own.py]\n" + "".join(BASE.values()))
     exec(block("D003", "Right"), {})  # noqa: S102 - our own page's code, which writes rows.npz
     return tmp_path
 
@@ -115,7 +117,7 @@ def test_pages_of_other_codes_are_handed_in():
 def test_no_example_is_left_out():
     run = [
         *cases("yaml", beginning="CDK"),
-        *cases("python", beginning="D"),
+        *cases("python", beginning="CD"),
         *cases("console", beginning="C", besides=NOT_RUN),
         *cases("yaml", beginning="T"),
     ]
@@ -141,6 +143,20 @@ def test_what_the_table_shows_is_told_under_its_code(code, side, content):
     assert {one.code for one in problems if one.code[0] == "K"} == expected(code, side)
 
 
+@pytest.mark.usefixtures("folder", "tensorflow")
+@pytest.mark.parametrize(("code", "side", "content"), cases("python", beginning="C"))
+def test_code_of_one_s_own_is_told_under_its_code(code, side, content):
+    from tftrain import foreign
+
+    def run():
+        _, source = config.load(Path("own.yaml"))
+        if code == "C053":
+            foreign.run(config.permit(source, allowed=True))
+
+    Path("own.py").write_text(content)
+    assert told(run) == expected(code, side)
+
+
 @pytest.mark.usefixtures("folder")
 @pytest.mark.parametrize(
     ("code", "side", "content"), cases("yaml", "python", beginning="D", besides=FOUND)
@@ -162,7 +178,12 @@ def test_an_example_of_data_is_told_under_its_code(code, side, content):
 def test_what_rows_are_found_to_be_is_told_under_its_code(code, side, content):
     exec(content, {})  # noqa: S102 - our own page's code, which writes rows.csv, perhaps test.csv
     other = ", split: {train: 0.8, validation: 0.2, test: test.csv}"
-    section = TABLE + other * Path("test.csv").exists() + "}\n"
+    names = Path("rows.csv").read_text().partition("\n")[0].split(",")
+    group = ", group: house" * ("house" in names)
+    images = ", columns: {file: image}, on_error: skip" * ("file" in names)
+    section = f"{TABLE}{group}{images}{other * Path('test.csv').exists()}}}\n"
+    if images:
+        section += "model: {layers: [Flatten, {Dense: {units: 1, activation: sigmoid}}]}\n"
     report = check.check(whole(section), data=True)
     assert {one.code for one in report.problems if one.code[0] == "D"} == expected(code, side)
     assert not report.has("error")
@@ -206,6 +227,8 @@ def test_a_command_s_example_is_told_under_its_code(code, side, content):
         elif "--require" in rest:
             settled, _ = config.load(Path(first))
             require.parse(rest[1:], settled.training.log_names())
+        elif first == "own.yaml":
+            prepare.prepare(Path(first), runs_dir=Path(), allow_code="--allow-code" in rest)
         else:
             config.load(Path(first), rest)
 

@@ -255,6 +255,28 @@ def test_what_is_unlike_training_is_told(classifier, tmp_path):
     }
 
 
+def test_predictions_that_are_no_finite_numbers_are_told(regressor, new, tmp_path):
+    wide = replace(regressor.preparation.target, log=True, deviation=np.float32(1000))
+    preparation = replace(regressor.preparation, target=wide)
+    run = replace(regressor, preparation=preparation, form=replace(regressor.form, target=wide))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        notes = predict.predict(run, str(new), str(tmp_path / "out.csv")).notes
+    lost = [row["row"] for row in read(tmp_path / "out.csv") if row["prediction"] == "inf"]
+    assert 0 < len(lost) < 300
+    (note,) = [one for one in notes if one.kind == "not_finite"]
+    assert str(note) == (
+        f"{len(lost)} of 300 predictions are no finite numbers: such rows lie far from the "
+        f"training rows; the first is row {lost[0]}"
+    )
+    assert note.plain() == {
+        "kind": "not_finite",
+        "cells": len(lost),
+        "rows": 300,
+        "example": lost[0],
+    }
+
+
 def test_a_column_of_nothing_is_all_missing(classifier, new, tmp_path):
     rows = [row | {"x.box": "", "plan": "", "since": ""} for row in read(new)]
     bare = as_csv(tmp_path / "bare.csv", rows, NAMES[:-1])

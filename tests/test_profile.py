@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import re
 
+import duckdb
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -13,7 +15,7 @@ from scipy.stats import spearmanr
 from sklearn.metrics import roc_auc_score
 from sklearn.utils.class_weight import compute_class_weight
 
-from tftrain import check, overview
+from tftrain import check, config, data, overview
 from tftrain.data.profile import leaks
 
 MODELS = {
@@ -296,11 +298,7 @@ def odd(columns, name, values):
         (lambda c: np.where(c["size"] > 14, 0, c["size"] + 20), "a few zeros in `odd` ("),
         (lambda c: np.exp(c["size"]).round(3), "very skewed: `odd`"),
         (lambda c: (c["size"] / 4).round(), "few whole numbers: `odd`"),
-        (
-            lambda _: [f"{1000 + at // 4:,}".replace(",", "'") for at in range(ROWS)],
-            "holds numbers as texts",
-        ),
-        (lambda _: [f"{at % 50}%" for at in range(ROWS)], "`odd` holds numbers as texts"),
+        (lambda _: [f"{at % 50} kg" for at in range(ROWS)], "`odd` holds numbers as texts"),
         (lambda _: ["a" if at % 50 == 0 else "" for at in range(ROWS)], "`odd` is empty in 98.0%"),
         (
             lambda _: [f"n{at % 110}" for at in range(ROWS)],
@@ -331,6 +329,162 @@ def test_paths_of_images_are_noted(profile):
     columns = odd(plain(), "odd", [f"some/{at}.png" for at in range(ROWS)])
     why = profile(columns).data.dropped["odd"]
     assert why.endswith("such as `some/0.png`: for paths of images set data.columns.odd to image")
+
+
+BUT_FOR = "column `odd` would be {} but for `{}` in row {} (counted from 0) and {} more cells: if "
+
+
+@pytest.mark.parametrize(
+    ("cell", "start"),
+    [
+        (lambda at: "n/a" if at % 8 == 3 else at % 50, ("numbers", "n/a", 3, 49)),
+        (lambda at: ["-", "?", at % 90, at % 80][at % 4], ("numbers", "-", 0, 199)),
+        (lambda at: [0, 1, 1, 0, "NA"][at % 5], ("numbers", "NA", 4, 79)),
+        (
+            lambda at: f"2021-02-{29 if at % 5 == 0 else at % 27 + 1}",
+            ("dates", "2021-02-29", 0, 79),
+        ),
+        (lambda at: f"{at % 50}" if at % 3 else f"A/{at}", None),
+        (lambda at: at % 2 if at % 3 else "unsure", None),
+        (lambda at: ["Ulm", "n/a", "Jena"][at % 3], None),
+    ],
+)
+def test_a_column_that_would_be_numbers_or_dates_but_for_some(cell, start, profile):
+    columns = odd(plain(), "odd", [cell(at) for at in range(ROWS)])
+    report = profile(columns)
+    if start is None:
+        assert told(report) == set()
+        return
+    assert told(report) == {"D025"}
+    (warning,) = findings(report, "warning")
+    assert warning.startswith(BUT_FOR.format(*start))
+    (words,) = re.findall(r"set data\.missing: (\[.*?\]);", warning)
+    assert told(profile(columns, f"  missing: {words}\n")) == set()
+    assert told(profile(columns, "  columns: {odd: category}\n")) == set()
+
+
+@pytest.mark.parametrize(
+    ("cell", "kind", "low"),
+    [
+        (lambda at: f"{at % 12 + 1}/{at % 28 + 1}/2023", "date", "2023-01-01 00:00:00"),
+        (lambda at: f"{at % 28 + 1:02}.{at % 12 + 1:02}.2023", "date", "2023-01-01 00:00:00"),
+        (lambda at: f"{at % 28 + 1}-{at % 12 + 1}-23 10:{at % 60:02}", "date", None),
+        (lambda at: f"3,{at % 100:02}" if at else "1.003,5", "number", 3.0),
+        (lambda at: f"${1000 + at:,}.50", "number", 1000.5),
+        (lambda at: f"{at % 50}%" if at % 20 else "?", "number", 0),
+        (lambda at: f"{1000 + at // 4:,}".replace(",", "'"), "number", 1000),
+    ],
+)
+def test_what_is_written_in_another_way_is_told_with_a_query_that_works(cell, kind, low, profile):
+    columns = odd(plain(), "odd", [f'"{cell(at)}"' for at in range(ROWS)])
+    example = next(cell(at) for at in range(ROWS) if cell(at) != "?")
+    (warning,) = findings(profile(columns), "warning")
+    assert f"column `odd` holds {kind}s as texts, such as `{example}`: set data" in warning
+    (query,) = re.findall("set data.query to (SELECT .* FROM data)", warning)
+    report = profile(columns, f"  query: {query}\n")
+    assert told(report) == set()
+    (made,) = [one for one in report.data.plain()["columns"] if one["name"] == "odd"]
+    assert made["kind"] == kind
+    assert low is None or made["low"] == low
+
+
+def test_days_and_months_that_nobody_can_tell_apart_and_other_querys(profile):
+    columns = odd(plain(), "odd", [f"{at % 9 + 1}/{at % 7 + 1}/2023" for at in range(ROWS)])
+    (warning,) = findings(profile(columns), "warning")
+    day = """strptime("odd", '%d/%m/%Y')"""
+    month = """strptime("odd", '%m/%d/%Y')"""
+    assert f"({day} AS" in warning
+    assert f"or with {month}, which only you can know" in warning
+    (warning,) = findings(profile(columns, "  query: SELECT * FROM data\n"), "warning")
+    assert f"let data.query say {day}, or" in warning
+
+
+@pytest.mark.parametrize("form", ["jsonl", "parquet"])
+def test_texts_that_mean_missing_do_so_in_every_kind_of_file(form, profile, tmp_path):
+    columns = odd(plain(), "odd", [at % 50 if at % 8 else "n/a" for at in range(ROWS)])
+    columns = odd(columns, "far", [at % 50 if at % 7 else -999 for at in range(ROWS)])
+    profile(columns)
+    names = [*columns]
+    rows = [dict(zip(names, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    lines = [json.dumps(row | {"size": float(row["size"])}, default=str) for row in rows]
+    (tmp_path / "rows.jsonl").write_text("\n".join(lines))
+    if form == "parquet":
+        told_as = f"read_json('{tmp_path}/rows.jsonl', columns = {{odd: 'VARCHAR', far: 'BIGINT', "
+        told_as += "size: 'DOUBLE', kind: 'VARCHAR', label: 'VARCHAR'})"
+        duckdb.sql(f"COPY (FROM {told_as}) TO '{tmp_path}/rows.parquet'")
+    kind = ", columns: {odd: number}" if form == "parquet" else ""
+    section = f'{{source: rows.{form}, target: label, missing: ["n/a", "-999"]{kind}}}'
+    (tmp_path / "other.yaml").write_text(
+        f"data: {section}\nmodel: {{layers: [{{Dense: {MODELS['BinaryCrossentropy']}}}]}}\n"
+        "training: {loss: BinaryCrossentropy, epochs: 1}\n"
+    )
+    report = check.check(tmp_path / "other.yaml", data=True)
+    assert told(report) == set()
+    missing = {one["name"]: (one["kind"], one["missing"]) for one in report.data.plain()["columns"]}
+    assert missing["odd"] == ("number", 50)
+    assert missing["far"] == ("number", 58)
+
+
+def test_numbers_that_a_file_holds_as_texts(profile, tmp_path):
+    profile(plain())
+    odd = "(row_number() OVER () % 20)::VARCHAR AS odd"
+    duckdb.sql(f"COPY (SELECT *, {odd} FROM '{tmp_path}/rows.csv') TO '{tmp_path}/rows.parquet'")  # noqa: S608 - ours
+    config = tmp_path / "c.yaml"
+    config.write_text(config.read_text().replace("rows.csv", "rows.parquet"))
+    (warning,) = findings(check.check(config, data=True), "warning")
+    assert warning.startswith("column `odd` holds numbers as texts: set data.columns.odd to number")
+    assert told(check.check(config, ["data.columns.odd=number"], data=True)) == set()
+
+
+def test_whole_numbers_that_floats_cannot_tell_apart(profile):
+    columns = odd(plain(), "odd", [10**18 + 3 * at for at in range(ROWS)])
+    report = profile(columns)
+    assert told(report) == {"D028"}
+    (warning,) = findings(report, "warning")
+    assert warning.startswith("column `odd` holds whole numbers up to 1000000000000001")
+    for kind in ("category", "id", "drop", "number"):
+        assert told(profile(columns, f"  columns: {{odd: {kind}}}\n")) == set()
+    columns["odd"] = [2**53 - at for at in range(ROWS)]
+    assert told(profile(columns)) == set()
+
+
+@pytest.mark.parametrize("time", ["", " 12:30:00"])
+def test_dates_that_stand_for_none(time, profile):
+    days = [f"{9999 if at % 5 == 2 else 2021}-12-{at % 28 + 1:02}{time}" for at in range(ROWS)]
+    columns = odd(plain(), "odd", [day[:8] + "31" + time if day[0] == "9" else day for day in days])
+    report = profile(columns)
+    assert told(report) == {"D025"}
+    (warning,) = findings(report, "warning")
+    assert warning.startswith(
+        f"column `odd` is 9999-12-31{time} in 80 rows, the first is row 2 (counted from 0): if that"
+    )
+    assert told(profile(columns, f'  missing: ["9999-12-31{time}"]\n')) == set()
+    assert told(profile(columns, "  columns: {odd: date}\n")) == set()
+
+
+def test_groups_are_compared_across_files(profile, tmp_path):
+    columns = odd(plain(), "house", [f"H{at // 8}" for at in range(ROWS)])
+    other = odd(plain(80, seed=1), "house", [f"H{at // 8 + 48}" for at in range(80)])
+    section = "  group: house\n  split: {train: 0.8, validation: 0.2, test: test.csv}\n"
+    written(tmp_path / "test.csv", other)
+    report = profile({name: list(values) for name, values in columns.items()}, section)
+    trained = {int(row) // 8 for row in rows_of(tmp_path)}
+    shared = len({48, 49} & trained)
+    assert shared
+    (across,) = [one for one in report.problems if one.code == "D027"]
+    assert across.message.startswith(f"{shared} group{'s' * (shared > 1)} by `house` of the test")
+    assert across.mark.line == 5
+    other["house"] = [f"H{at // 8 + 60}" for at in range(80)]
+    written(tmp_path / "test.csv", other)
+    assert told(profile(columns, section)) == set()
+    del other["house"]
+    written(tmp_path / "test.csv", other)
+    notes = findings(profile(columns, section))
+    assert "the test file has no column `house`: its groups may be those of training" in notes
+
+
+def rows_of(folder):
+    return data.load(*config.load(folder / "c.yaml")).train.rows
 
 
 def test_names_that_are_hashed_have_no_columns_of_their_own(profile):

@@ -24,6 +24,7 @@ from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, StandardScaler
 from tftrain import config, data
 from tftrain.data import table
 from tftrain.data.table import columns, kinds
+from tftrain.errors import DataError
 
 LABELS = ("no", "yes")
 HINT = ", such as `{}`: data.query can make {} of them"
@@ -527,6 +528,81 @@ def test_labels_of_any_kind_and_weights_from_a_column(labels, classes, load):
         assert named == [labels[row % 2] for row in part.rows]
         np.testing.assert_array_equal(part.weights, part.rows / np.float32(4))
     assert splits.preparation.columns.names() == ["x"]
+
+
+@pytest.mark.parametrize("positive", [True, "TRUE", "true"])
+@pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
+def test_true_and_false_are_the_same_however_they_are_written(form, positive, settle, tmp_path):
+    own = np.random.default_rng(1)
+    rows = [{"x": own.normal(), "y": row % 3 == 0} for row in range(60)]
+    written(tmp_path / "d.csv", [row | {"y": str(row["y"]).upper()} for row in rows])
+    (tmp_path / "test.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    if form == "csv":
+        written(tmp_path / "test.csv", [row | {"y": str(row["y"])} for row in rows])
+    elif form == "parquet":
+        copied = f"COPY (FROM '{tmp_path}/test.jsonl') TO '{tmp_path}/test.parquet'"
+        duckdb.sql(copied)
+    split = {"train": 0.8, "validation": 0.2, "test": f"test.{form}"}
+    section = {"source": "d.csv", "target": "y", "split": split}
+    for said in ({"positive": positive}, {"classes": [False, positive]}):
+        settled, source = settle(section | said)
+        weighted = settled.training.model_copy(update={"class_weight": {"TRUE": 2.0}})
+        splits = data.load(settled.model_copy(update={"training": weighted}), source)
+        assert splits.form.classes == ("false", "true")
+        assert splits.test.labels.tolist() == [int(row["y"]) for row in rows]
+        assert set(splits.weighted.weights.tolist()) == {1, 2}
+    only = [row | {"y": "True"} for row in rows]
+    written(tmp_path / "only.csv", only)
+    part = data.load_part(
+        settled,
+        str(tmp_path / "only.csv"),
+        data.Encoding(splits.form.classes),
+        splits.preparation,
+    )
+    assert part.labels.tolist() == [1] * 60
+
+
+def test_what_a_query_makes_numbers_of_it_does_in_other_files_too(settle, tmp_path):
+    rows = [{"x": f"1.003,{row:02}", "z": row, "y": LABELS[row % 2]} for row in range(60)]
+    for name in ("d.csv", "test.csv"):
+        written(tmp_path / name, rows)
+    query = "SELECT * REPLACE (replace(replace(x, '.', ''), ',', '.')::DOUBLE AS x) FROM data"
+    split = {"train": 0.8, "validation": 0.2, "test": "test.csv"}
+    section = {"source": "d.csv", "target": "y", "query": query, "split": split}
+    splits = data.load(*settle(section | {"columns": {"x": {"number": {"scaling": "none"}}}}))
+    assert splits.test.raw(slice(None))[7, 0] == np.float32(1003.07)
+    rows[7]["z"] = "seven"
+    written(tmp_path / "test.csv", rows)
+    with pytest.raises(DataError, match=r"row 7 .* column `z`: expected a number, got `seven`"):
+        data.load(*settle(section))
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT * FROM data ORDER BY hash(x)",
+        "SELECT * FROM data USING SAMPLE reservoir(50 ROWS) REPEATABLE (3)",
+        "SELECT x, y, 'random()' AS z FROM data -- random()",
+    ],
+)
+def test_a_query_that_gives_the_same_every_time_is_taken(query, load):
+    own = np.random.default_rng(1)
+    rows = [{"x": own.normal(), "y": LABELS[row % 2]} for row in range(60)]
+    assert load(rows, query=query).fingerprint == load(rows, query=query).fingerprint
+
+
+def test_the_index_that_pandas_writes_tells_rows_apart(settle, tmp_path):
+    own = np.random.default_rng(1)
+    order = own.permutation(60)
+    rows = [{"": order[row], "x": own.normal(), "y": LABELS[row % 2]} for row in range(60)]
+    written(tmp_path / "d.csv", rows)
+    settled, source = settle({"source": "d.csv", "target": "y"})
+    splits = data.load(settled, source)
+    assert splits.preparation.columns.names() == ["x"]
+    assert splits.preparation.columns.dropped["Unnamed: 0"].startswith("id: ")
+    number = {"columns": {"Unnamed: 0": "number"}}
+    splits = data.load(*settle({"source": "d.csv", "target": "y"} | number))
+    assert splits.preparation.columns.names() == ["Unnamed: 0", "x"]
 
 
 @pytest.mark.parametrize("horizon", [1, 3])

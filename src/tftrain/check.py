@@ -108,6 +108,7 @@ def check(
     *,
     data: bool = False,
     build: bool | None = None,
+    allow_code: bool = False,
 ) -> Report:
     """Everything that can be said of a config without training.
 
@@ -118,6 +119,7 @@ def check(
         build: whether Keras builds the network too, and is compared with what the rules say. None
             for where the rules don't know a layer; then small tables are read as well, if they are
             there, for only they tell how wide their rows become.
+        allow_code: whether the config's own Python files may run, for Keras to build it.
 
     Raises:
         StorageError: when there is no room for a large table's prepared rows.
@@ -128,6 +130,11 @@ def check(
     if loaded is None:
         return Report(tuple(problems))
     settings, source = loaded
+    runnable = allow_code or not source.code
+    if runnable:
+        source = config.permit(source, allowed=True)
+    elif build:
+        problems.append(config.refusal(source))
     seen: list[Profile] = []
     readable = wanted or (build is None and not problems and _small(settings))
     look = _look(settings, seen) if data else None
@@ -137,14 +144,15 @@ def check(
     table = _network(settings, source, facts, problems)
     unknown = _unknown(table, problems)
     asked = ""
-    if unknown and build is None and facts.inputs is not None:
+    if unknown and runnable and build is None and facts.inputs is not None:
         splits = splits or _splits(settings, source, problems, None)
         asked = f"no rule knows all of `{unknown.layer.name}`" if splits else ""
-    if splits and (asked or (build and not _too_large(problems))):
+    if splits and runnable and (asked or (build and not _too_large(problems))):
         table = _built(settings, source, splits, table, problems)
     elif unknown:
         layer = None if facts.inputs is None else unknown
-        problems.append(_unasked(source, layer, "warning" if build is False else "hint"))
+        severity: Severity = "warning" if build is False else "hint"
+        problems.append(_unasked(source, layer, severity, runnable=runnable))
     in_order = sorted(problems, key=partial(_place, str(path)))
     told = tuple(dict.fromkeys(in_order))
     return Report(told, tuple(table), settings, source, asked, seen[0] if seen else None)
@@ -233,13 +241,15 @@ def _too_large(problems: Sequence[Problem]) -> bool:
     return any(problem.code == "K009" for problem in problems)
 
 
-def _unasked(source: Source, layer: Row | None, severity: Severity) -> Problem:
+def _unasked(source: Source, layer: Row | None, severity: Severity, *, runnable: bool) -> Problem:
     """What is left open: whether a layer fits, or the whole network."""
     if layer is None:
         message = "the network isn't checked against these rows, which weren't read: --data does"
         problem = source.problem(("data", "source"), "K010", message)
     else:
         message = f"`{layer.layer.name}`: only Keras knows whether it fits, and wasn't asked"
+        if not runnable:
+            message += ": that would run the config's code; --allow-code lets it"
         problem = source.problem(layer.layer.path, "K010", message)
     return replace(problem, severity=severity)
 
@@ -297,7 +307,7 @@ def _network(settings: Config, source: Source, facts: Facts, problems: list[Prob
         problems.append(problem)
     elif fault is not None:
         problems.append(source.problem(fault.path, fault.code, fault.message))
-    elif message := _outputs_fault(settings, facts, table):
+    elif message := _outputs_fault(settings, source, facts, table):
         problems.append(source.problem(layers[-1].path, "K005", message))
     shapes = [(row.shape, row.parameters) for row in table]
     problems += lint(network(settings, source, facts, shapes))
@@ -319,11 +329,15 @@ def _facts(
     return facts
 
 
-def _outputs_fault(settings: Config, facts: Facts, table: Sequence[Row]) -> str | None:
+def _outputs_fault(
+    settings: Config, source: Source, facts: Facts, table: Sequence[Row]
+) -> str | None:
     shape, labels = table[-1].shape, facts.labels
     if shape is None or labels is None:
         return None
-    return outputs_fault(settings.training.loss, shape, facts.classes or 0, labels)
+    loss = settings.training.loss
+    own = config.is_own("loss", loss, source)
+    return outputs_fault(loss, shape, facts.classes or 0, labels, own=own)
 
 
 def _built(
@@ -334,10 +348,11 @@ def _built(
     problems: list[Problem],
 ) -> list[Row]:
     """The table as Keras builds the network; a difference is a fault of tftrain's own rules."""
-    from tftrain import backend, model
+    from tftrain import backend, foreign, model
 
     backend.start(settings.seed)
     try:
+        foreign.run(source)
         with warnings.catch_warnings():  # Keras's, which `fit` shows
             warnings.simplefilter("ignore")
             built = model.build(settings, source, splits.form)

@@ -22,8 +22,12 @@ _VARIABLES = "variables/"
 _SHARE = 0.05  # of the time, at most, goes into checkpoints that nobody asked for more of
 _FIRST_SECONDS = 0.01  # what the first one is taken to cost
 # What a run may be asked for otherwise when it goes on: its epochs so far would be the same. Data
-# may have moved; whether the rows are the same, their fingerprint tells.
-FREE = ("name", "lint", "data.source", "training.epochs", "training.checkpoint", "training.on_nan")
+# and code may have moved; whether the rows are the same, their fingerprint tells, and of code the
+# SHA-256.
+FREE = (
+    *("name", "lint", "code", "data.source"),
+    *("training.epochs", "training.checkpoint", "training.on_nan"),
+)
 
 
 @dataclass(frozen=True)

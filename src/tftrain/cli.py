@@ -13,6 +13,7 @@ import typer
 from tftrain import housekeeping
 from tftrain.console import (
     RUNS,
+    AllowCode,
     Json,
     Resuming,
     RunsDir,
@@ -105,8 +106,11 @@ def fit(
     smoke: Annotated[
         bool, typer.Option("--smoke", help="At most 2 epochs and 256 rows; then check the run.")
     ] = False,
+    allow_code: AllowCode = False,
     as_json: Json = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", help="No progress, and no more than what must be said.")
+    ] = False,
 ) -> None:
     """Train a network; print its metrics and, last, its run directory."""
     from tftrain import fit as job
@@ -119,6 +123,7 @@ def fit(
     settings: dict[str, Any] = {
         "runs_dir": runs_dir,
         "require": require or (),
+        "allow_code": allow_code,
         "meanwhile": job.begin_import,
     }
     if resume is None:
@@ -184,6 +189,7 @@ def check(
             "asked where tftrain's own rules don't know a layer.",
         ),
     ] = None,
+    allow_code: AllowCode = False,
     show: Annotated[bool, typer.Option("--show", help="Print the values in force.")] = False,
     origin: Annotated[
         bool, typer.Option("--origin", help="With --show: and where each came from.")
@@ -203,7 +209,10 @@ def check(
     if as_json and form is Form.GITHUB:
         raise typer.BadParameter("not with --format github", param_hint="'--json'")
     paths, overrides = configs(arguments)
-    reports = {path: job.check(path, overrides, data=data, build=build) for path in paths}
+    reports = {
+        path: job.check(path, overrides, data=data, build=build, allow_code=allow_code)
+        for path in paths
+    }
     if as_json or form is Form.JSON:
         emit_json(job.plain(reports, show=show, origins=origin))
     elif form is Form.GITHUB:
@@ -231,6 +240,7 @@ def evaluate(
     ] = None,
     runs_dir: RunsDir = RUNS,
     require: Require = None,
+    allow_code: AllowCode = False,
     as_json: Json = False,
 ) -> None:
     """Evaluate a finished run on its test split, or on other data."""
@@ -245,8 +255,9 @@ def evaluate(
         predict.require_source(data)
     part = "data" if data is not None else split or "test"
     requirements = requirement.parse(require or (), requirement.names(summary["metrics"], part))
-    found = recorded.read(folder, summary)
+    found = recorded.read(folder, summary, allow_code=allow_code)
     rows = found.rows(part, data)
+    tell(*rows.notes)
     from tftrain import evaluate as job
 
     metrics = {part: job.score(job.revive(found), rows, data or str(folder))}
@@ -289,6 +300,7 @@ def predict(
         typer.Option(metavar="COLUMN", help="Copy a column of the input too. Repeatable."),
     ] = None,
     runs_dir: RunsDir = RUNS,
+    allow_code: AllowCode = False,
     as_json: Json = False,
 ) -> None:
     """Write predictions for new rows: row number, class and probability, or the number."""
@@ -301,7 +313,8 @@ def predict(
     folder, summary = runs.find(runs_dir, run)
     job.require_paths(data, target)
     try:
-        made = job.predict(recorded.read(folder, summary), data, target, keep or ())
+        found = recorded.read(folder, summary, allow_code=allow_code)
+        made = job.predict(found, data, target, keep or ())
     except BrokenPipeError:
         raise reader_left() from None
     if target == job.STREAM:

@@ -15,6 +15,10 @@ RunsDir = Annotated[
     Path, typer.Option("--runs-dir", envvar="TFTRAIN_RUNS_DIR", help="Where runs are.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+AllowCode = Annotated[
+    bool,
+    typer.Option("--allow-code", help="Let the Python files run that the config's `code` names."),
+]
 RUNS = Path("runs")
 
 

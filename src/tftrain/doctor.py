@@ -80,13 +80,34 @@ class Found:
         return "\n".join([*map(str, self.checks), f"seen with {versions}; {used}"])
 
 
-def examine(path: Path, overrides: Sequence[str], say: Callable[[str], None]) -> Found:
+@dataclass(frozen=True)
+class _Asked:
+    """What follows `fit`: a config with changes, and options."""
+
+    config: Sequence[str]
+    options: Sequence[str]
+
+    def anew(self, runs_dir: Path) -> list[str]:
+        return [*self.config, *self.options, "--runs-dir", str(runs_dir)]
+
+    def on(self, run: Path) -> list[str]:
+        return ["--resume", str(run), *self.options]
+
+
+def examine(
+    path: Path,
+    overrides: Sequence[str],
+    say: Callable[[str], None],
+    *,
+    allow_code: bool = False,
+) -> Found:
     """Trains a config twice, and a third time with a kill half way.
 
     Args:
         path: the YAML file.
         overrides: `PATH=VALUE` each.
         say: is told of every step.
+        allow_code: whether the Python files that the config names may run.
 
     Raises:
         ConfigError, DataError, RunError: what `fit` would raise before it imports TensorFlow.
@@ -95,17 +116,18 @@ def examine(path: Path, overrides: Sequence[str], say: Callable[[str], None]) ->
     """
     with tempfile.TemporaryDirectory(prefix="tftrain-doctor-") as name:
         folder = Path(name)
-        asked = prepare.prepare(path, overrides, runs_dir=folder)
+        asked = prepare.prepare(path, overrides, runs_dir=folder, allow_code=allow_code)
         epochs, wanted = _epochs(asked.config, asked.source), asked.config.training.epochs
         del asked  # with its rows: each training reads them itself
         if epochs < wanted:
             say(f"{epochs} of {wanted} epochs are tried; training.epochs={wanted} tries them all")
         changes = [*overrides, f"training.epochs={epochs}", "training.checkpoint={every: 1}"]
         with stopping.deferred():
-            return _examined([str(path), *changes, "--quiet", "--runs-dir"], epochs, folder, say)
+            options = ["--quiet", *(["--allow-code"] if allow_code else [])]
+            return _examined(_Asked([str(path), *changes], options), epochs, folder, say)
 
 
-def _examined(ask: Sequence[str], epochs: int, folder: Path, say: Callable[[str], None]) -> Found:
+def _examined(ask: _Asked, epochs: int, folder: Path, say: Callable[[str], None]) -> Found:
     say("1 of 4: training")
     first = _trained(ask, folder / "first")
     say("2 of 4: training again")
@@ -161,19 +183,17 @@ def _repeats(first: _Outcome, second: _Outcome) -> Check:
     return Check("repeats", True, f"{same}: twice the same, to the bit")
 
 
-def _resumes(
-    first: _Outcome, ask: Sequence[str], folder: Path, say: Callable[[str], None]
-) -> Check:
+def _resumes(first: _Outcome, ask: _Asked, folder: Path, say: Callable[[str], None]) -> Check:
     if first.epochs < _LEAST:
         return Check("resumes", False, "not tried: training ended after epoch 1")
     say("3 of 4: training again, to be killed half way")
     for attempt in range(_ATTEMPTS):
         # sooner each time: a quick training may be over before it is caught
         aim = max(first.epochs >> (attempt + 1), 1)
-        run, epoch = _killed([*ask, str(folder / f"killed-{attempt}")], aim)
+        run, epoch = _killed(ask, folder / f"killed-{attempt}", aim)
         if epoch < first.epochs:
             say(f"4 of 4: going on after epoch {epoch}")
-            _finish(["--resume", str(run), "--quiet"])
+            _finish(ask.on(run))
             return _compared(first, _outcome(run), epoch)
     detail = f"undecided: over before it could be killed, {_ATTEMPTS} times; try more epochs"
     return Check("resumes", False, detail)
@@ -194,8 +214,8 @@ def _tried(name: str, check: Callable[[], Check]) -> Check:
         return Check(name, False, str(error))
 
 
-def _trained(ask: Sequence[str], runs_dir: Path) -> _Outcome:
-    _finish([*ask, str(runs_dir)])
+def _trained(ask: _Asked, runs_dir: Path) -> _Outcome:
+    _finish(ask.anew(runs_dir))
     (path,) = runs_dir.glob(f"*/{runs.SUMMARY}")
     return _outcome(path.parent)
 
@@ -252,7 +272,7 @@ def _finish(arguments: Sequence[str]) -> None:
         _require_done(child, said)
 
 
-def _killed(arguments: Sequence[str], aim: int) -> tuple[Path, int]:
+def _killed(ask: _Asked, runs_dir: Path, aim: int) -> tuple[Path, int]:
     """Kills a training once a checkpoint of some epoch stands there.
 
     Returns:
@@ -261,11 +281,11 @@ def _killed(arguments: Sequence[str], aim: int) -> tuple[Path, int]:
     Raises:
         Failed: when it fails before.
     """
-    with _started(arguments) as (child, said):
-        run = _awaited(child, Path(arguments[-1]), aim)
+    with _started(ask.anew(runs_dir)) as (child, said):
+        run = _awaited(child, runs_dir, aim)
         if run is None:
             _require_done(child, said)
-    (path,) = Path(arguments[-1]).glob(f"*/{runs.CHECKPOINT}")
+    (path,) = runs_dir.glob(f"*/{runs.CHECKPOINT}")
     return path.parent, checkpoint.read(path).state.epoch
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from tftrain import model, recorded, runs
+from tftrain import foreign, model, recorded, runs
 from tftrain.backend import start
 from tftrain.config import Config
 from tftrain.data import Part, Preparation, Splits
@@ -30,14 +30,19 @@ class Trained(Recorded):
     engine: Engine
 
 
-def load(folder: Path, summary: Mapping[str, Any]) -> Trained:
+def load(folder: Path, summary: Mapping[str, Any], *, allow_code: bool = False) -> Trained:
     """The network of a finished run, made anew from its config and its arrays.
+
+    Args:
+        folder: the run directory.
+        summary: what `summary.json` says.
+        allow_code: whether the run's copies of Python files may run.
 
     Raises:
         RunError: when a file is missing or damaged, or the weights are of another network.
         ConfigError: when the run's config is not valid here.
     """
-    return revive(recorded.read(folder, summary))
+    return revive(recorded.read(folder, summary, allow_code=allow_code))
 
 
 def revive(run: Recorded) -> Trained:
@@ -45,9 +50,11 @@ def revive(run: Recorded) -> Trained:
 
     Raises:
         RunError: when the weights are of another network.
+        ConfigError: when the run's code may not run, or fails.
     """
     settings = run.config
     start(settings.seed, settings.training.threads or 1)
+    foreign.run(run.source)
     network = model.build(settings, run.source, run.form)
     misfit = model.set_weights_by_name(network, dict(run.weights))
     if misfit:

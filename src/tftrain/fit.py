@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from tftrain import checkpoint, config, environment, files, runs, stopping
+from tftrain import checkpoint, config, copies, environment, files, runs, stopping
 from tftrain import require as requirement
 from tftrain.checkpoint import Checkpoint, Keeper
 from tftrain.config import Config
@@ -28,7 +28,6 @@ from tftrain.errors import (
     Stopped,
     StorageError,
     TrainingError,
-    first_line,
 )
 from tftrain.prepare import Asked, prepare
 from tftrain.runs import Run
@@ -57,6 +56,9 @@ class Progress(Protocol):
     def say(self, line: str) -> None:
         """Something the user should see."""
 
+    def warn(self, line: str) -> None:
+        """Something the user must see: what was learnt from isn't what was given."""
+
 
 def fit(asked: Asked, progress: Progress) -> Run:
     """Trains a network and leaves a run directory behind.
@@ -77,15 +79,18 @@ def fit(asked: Asked, progress: Progress) -> Run:
     before = time.perf_counter() - asked.seconds
     clock = _Clock(before, {"data": round(asked.seconds, 3)})
     git = environment.ask_git()
-    for warning in [*asked.splits.notes, *asked.warnings]:
+    for note in asked.splits.notes:
+        progress.warn(str(note))
+    for warning in asked.warnings:
         progress.say(str(warning))
     for line in asked.splits.preparation.described():
         progress.say(line)
     with clock("import"):
-        from tftrain import backend
+        from tftrain import backend, foreign
 
         backend.start(asked.config.seed, asked.config.training.threads or 1)
     with clock("build"):
+        foreign.run(asked.source)
         engine = _engine(asked)
     with stopping.deferred():
         run = _open_run(asked, engine.network, git, backend.versions())
@@ -111,7 +116,7 @@ def begin_import() -> None:
 
 def _engine(asked: Asked) -> Engine:
     """The network and what runs it, once everything that Keras can refuse has been tried."""
-    from tftrain import evaluate, model, training
+    from tftrain import evaluate, foreign, model, training
     from tftrain.training import callbacks
 
     settings, source, splits = asked.config, asked.source, asked.splits
@@ -130,7 +135,7 @@ def _engine(asked: Asked) -> Engine:
     try:
         engine.trace(splits.weighted)
     except Exception as error:  # noqa: BLE001 - Keras raises what it likes
-        message = f"this network can't be trained: {first_line(error)}"
+        message = f"this network can't be trained: {foreign.words(error, source)}"
         raise ConfigError(source.problem(("model", "layers"), "K005", message, key=True)) from None
     if asked.run and asked.checkpoint:
         misfit = training.misfit(engine, asked.checkpoint.state)
@@ -293,7 +298,8 @@ def _reopen(
         run.history = [dict(row) for row in asked.checkpoint.history]
         for outdated in ("reason", "finished"):
             run.summary.pop(outdated, None)
-        run.write(runs.RESOLVED, config.resolved(asked.config))
+        settings = copies.named(asked.config, run.summary.get("code", []))
+        run.write(runs.RESOLVED, config.resolved(settings))
         run.write_metrics()
         run.update(state=runs.RUNNING, process=os.getpid(), epochs=asked.config.training.epochs)
     return run
@@ -304,7 +310,8 @@ def _describe(
 ) -> None:
     settings, splits = asked.config, asked.splits
     run.write(runs.CONFIG, asked.source.raw)
-    run.write(runs.RESOLVED, config.resolved(settings))
+    code = copies.keep(run, asked.source.code)
+    run.write(runs.RESOLVED, config.resolved(copies.named(settings, code)))
     surroundings = environment.describe(versions, settings.training.threads, git)
     run.write(runs.ENVIRONMENT, json.dumps(surroundings, indent=2) + "\n")
     rows = {name: part.row_numbers for name, part in splits.parts().items()}
@@ -322,6 +329,8 @@ def _describe(
         classes=splits.form.classes and list(splits.form.classes),
         rows={name: len(part) for name, part in splits.parts().items()},
         fingerprint=splits.fingerprint,
+        notes=[str(note) for note in splits.notes],
+        code=code,
         epochs=settings.training.epochs,
     )
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tftrain.console import RUNS, Json, RunsDir, configs, emit, emit_json, tell
+from tftrain.console import RUNS, AllowCode, Json, RunsDir, configs, emit, emit_json, tell
 
 
 def doctor(
@@ -19,6 +19,7 @@ def doctor(
         ),
     ] = None,
     *,
+    allow_code: AllowCode = False,
     as_json: Json = False,
 ) -> None:
     """Train a config twice, kill and resume a third training: does all end with the same bits?"""
@@ -26,7 +27,7 @@ def doctor(
 
     paths, changes = configs(arguments, several=False)
     try:
-        found = job.examine(paths[0], changes, tell)
+        found = job.examine(paths[0], changes, tell, allow_code=allow_code)
     except job.Failed as failed:
         tell(failed.said)
         raise typer.Exit(failed.exit_code) from None

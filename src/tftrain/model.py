@@ -18,6 +18,7 @@ from tftrain.config import (
     by_shapes,
     collect,
     family,
+    is_own,
     outputs,
     outputs_fault,
     resolve,
@@ -25,7 +26,8 @@ from tftrain.config import (
 )
 from tftrain.data import Form
 from tftrain.data.target import TargetScaling
-from tftrain.errors import ConfigError, Problem, first_line
+from tftrain.errors import ConfigError, Problem
+from tftrain.foreign import words
 from tftrain.objects import build as made
 from tftrain.objects import make
 
@@ -68,7 +70,7 @@ def build(config: Config, source: Source, form: Form) -> Any:
         network.compile(optimizer=optimizer, loss=loss, jit_compile=False, **metrics)
         network.optimizer.build(network.trainable_variables)
     except Exception as error:  # noqa: BLE001 - Keras raises what it likes
-        message = f"`{optimizer_spec.name}`: {first_line(error)}"
+        message = f"`{optimizer_spec.name}`: {words(error, source)}"
         raise ConfigError(source.problem(("training", "optimizer"), "K004", message)) from None
     _try(network, metrics, config, source, form)
     return network
@@ -145,7 +147,7 @@ def _assemble(layers: list[Any], shape: tuple[int, ...], source: Source) -> Any:
             network.add(layer)
             before = network.output_shape[1:] if place else shape
         except Exception as error:  # noqa: BLE001 - Keras raises what it likes
-            message = f"doesn't fit rows of shape {before}: {first_line(error)}"
+            message = f"doesn't fit rows of shape {before}: {words(error, source)}"
             path = ("model", "layers", max(0, place - offset))
             raise ConfigError(source.problem(path, "K005", message)) from None
     return network
@@ -210,7 +212,9 @@ def _restore(numbers: Any, target: TargetScaling) -> Any:
 def _check_output(config: Config, source: Source, output: Shape, form: Form) -> None:
     """Outputs and labels of shapes that mean the same: Keras stretches one over the other."""
     classes = len(form.classes or ())
-    message = outputs_fault(config.training.loss, output, classes, form.labels)
+    loss = config.training.loss
+    own = is_own("loss", loss, source)
+    message = outputs_fault(loss, output, classes, form.labels, own=own)
     if message:
         path = ("model", "layers", len(config.model.layers) - 1)
         raise ConfigError(source.problem(path, "K005", message))
@@ -231,7 +235,7 @@ def _try(
             layer(outputs, training=True)
             outputs = layer(outputs, training=False)
         except Exception as error:  # noqa: BLE001 - Keras raises what it likes
-            message = f"can't compute rows of shape {outputs.shape[1:]}: {first_line(error)}"
+            message = f"can't compute rows of shape {outputs.shape[1:]}: {words(error, source)}"
             path = ("model", "layers", place)
             raise ConfigError(source.problem(path, "K005", message)) from None
     for variable, value in kept:  # the states of random numbers, means, what a row left behind
@@ -245,7 +249,7 @@ def _try(
         try:
             call()
         except Exception as error:  # noqa: BLE001 - Keras raises what it likes
-            message = f"`{spec.name}` can't take these labels and outputs: {first_line(error)}"
+            message = f"`{spec.name}` can't take these labels and outputs: {words(error, source)}"
             problems.append(source.problem(path, "K006", message))
 
     loss = config.training.loss
@@ -258,6 +262,6 @@ def _try(
     try:
         network.test_step((inputs, labels))
     except Exception as error:  # noqa: BLE001 - Keras raises what it likes
-        message = f"can't compute rows of shape {form.inputs}: {first_line(error)}"
+        message = f"can't compute rows of shape {form.inputs}: {words(error, source)}"
         raise ConfigError(source.problem(("model", "layers"), "K005", message)) from None
     network.reset_metrics()

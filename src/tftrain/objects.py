@@ -13,7 +13,8 @@ from typing import Any
 
 from tftrain.backend import keras
 from tftrain.config import Place, Resolved, Source, Spec, resolve
-from tftrain.errors import ConfigError, first_line
+from tftrain.errors import ConfigError
+from tftrain.foreign import words
 
 
 @keras.saving.register_keras_serializable("tftrain")
@@ -21,7 +22,7 @@ class Activation:
     """An activation function with arguments of its own, in a form that Keras can save.
 
     Args:
-        name: of a function in `keras.activations`.
+        name: of a function in `keras.activations`, or of one's own in Keras's registry.
         arguments: of that function, by name.
     """
 
@@ -31,7 +32,9 @@ class Activation:
 
     def __call__(self, inputs: Any) -> Any:
         """The function's value, of the inputs' shape."""
-        return getattr(keras.activations, self.name)(inputs, **self.arguments)
+        own = keras.saving.get_registered_object(self.name)
+        function = own or getattr(keras.activations, self.name)
+        return function(inputs, **self.arguments)
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that make this object again."""
@@ -61,17 +64,24 @@ def make(kind: str, spec: Spec, path: Place, source: Source, **defaults: Any) ->
 
 def build(one: Resolved, source: Source, **defaults: Any) -> Any:
     """The Keras object of what is resolved; see `make`."""
-    target = functools.reduce(getattr, one.package.split("."), keras)
-    target = getattr(target, one.name)
+    target = _target(one)
     given = {name: value for name, value in defaults.items() if name in one.takes}
     given |= {name: _value(value, source) for name, value in one.arguments.items()}
     if one.entry.is_class:
         return _guarded(partial(target, **given), one, source)
     if one.kind == "activation" and given:
-        return Activation(one.name, given)
+        return Activation(one.entry.registered or one.name, given)
     if one.kind == "metric" and given:
         return _guarded(partial(keras.metrics.MeanMetricWrapper, target, **given), one, source)
     return target
+
+
+def _target(one: Resolved) -> Any:
+    """The class or the function: Keras's, or what the config's own code has registered."""
+    if one.entry.registered is not None:
+        return keras.saving.get_registered_object(one.entry.registered)
+    package = functools.reduce(getattr, one.package.split("."), keras)
+    return getattr(package, one.name)
 
 
 def _value(value: Any, source: Source) -> Any:
@@ -91,5 +101,5 @@ def _guarded(construct: Callable[[], Any], one: Resolved, source: Source) -> Any
             warnings.simplefilter("ignore")
             return construct()
     except Exception as error:  # noqa: BLE001 - Keras raises what it likes; all of it is the user's
-        message = f"`{one.name}`: {first_line(error)}"
+        message = f"`{one.name}`: {words(error, source)}"
         raise ConfigError(source.problem(one.path, "K004", message)) from None

@@ -99,12 +99,14 @@ def predict(run: Recorded, source: str, output: str, keep: Sequence[str] = ()) -
     from tftrain import evaluate
 
     trained = evaluate.revive(run)
-    count = 0
+    count, lost, first = 0, 0, None
 
     def counted() -> Iterator[Block]:
-        nonlocal count
+        nonlocal count, lost, first
         for block in _blocks(trained, rows):
-            count += len(block["row"].values)
+            bad = block["row"].values[_not_finite(block)]
+            count, lost = count + len(block["row"].values), lost + len(bad)
+            first = int(bad[0]) if first is None and len(bad) else first
             yield block
 
     with evaluate.named(rows.raw.source):
@@ -113,7 +115,8 @@ def predict(run: Recorded, source: str, output: str, keep: Sequence[str] = ()) -
         else:
             path = Path(output)
             files.fill(path, lambda place: written.write(place, counted()))
-    return Predicted(count, rows.notes)
+    far = [Note(None, "not_finite", lost, count, str(first))] if lost else []
+    return Predicted(count, (*rows.notes, *far))
 
 
 def _stdin(run: Recorded, keep: Sequence[str]) -> Fresh:
@@ -150,7 +153,8 @@ def _blocks(trained: Trained, rows: Fresh) -> Iterator[Block]:
     start = 0
     for numbers, out in _outputs(trained.engine, rows):
         stop = start + len(out)
-        made = columns(trained.form, trained.config.training.loss, out)
+        with np.errstate(all="ignore"):  # what isn't finite is told in the end
+            made = columns(trained.form, trained.config.training.loss, out)
         block = {"row": Cells(numbers, "BIGINT")}
         for name, cells in rows.copied(start, stop).items():
             free = name
@@ -161,6 +165,13 @@ def _blocks(trained: Trained, rows: Fresh) -> Iterator[Block]:
             block[name] = Cells(values, "VARCHAR" if name == "class" else "FLOAT")
         yield block
         start = stop
+
+
+def _not_finite(block: Block) -> NDArray[np.bool_]:
+    """The rows of which a prediction is infinite, or none, (rows,)."""
+    made = [one.values for one in block.values() if one.values.dtype == np.float32]
+    bad: NDArray[np.bool_] = ~np.isfinite(np.stack(made)).all(axis=0)
+    return bad
 
 
 def _outputs(engine: Engine, rows: Fresh) -> Iterator[tuple[NDArray[np.int64], NDArray[Any]]]:

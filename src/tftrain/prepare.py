@@ -69,6 +69,7 @@ def prepare(
     runs_dir: Path,
     smoke: bool = False,
     require: Sequence[str] = (),
+    allow_code: bool = False,
     threads: int | None = None,
     meanwhile: Callable[[], object] | None = None,
 ) -> Asked:
@@ -80,6 +81,7 @@ def prepare(
         runs_dir: where the run's directory goes.
         smoke: at most 2 epochs and 256 rows.
         require: `METRIC>=X` each.
+        allow_code: whether the Python files that the config names may run.
         threads: where the config doesn't say; the cores if not given.
         meanwhile: begins what can be done while large tables are read, and returns at once.
 
@@ -88,7 +90,7 @@ def prepare(
         RunError: when runs can't be written there.
     """
     begun = time.perf_counter()
-    settings, source = _load(path, overrides, require)
+    settings, source = _load(path, overrides, require, allow_code=allow_code)
     if meanwhile is not None and data.table_bytes(settings) > _LARGE_BYTES:
         meanwhile()
     splits = data.load(settings, source)
@@ -110,17 +112,20 @@ def prepare(
     return replace(asked, requirements=tuple(requirements), seconds=seconds)
 
 
-def _load(path: Path, overrides: Sequence[str], require: Iterable[str]) -> tuple[Config, Source]:
+def _load(
+    path: Path, overrides: Sequence[str], require: Iterable[str], *, allow_code: bool
+) -> tuple[Config, Source]:
     """The config in force; all that is wrong with it, with what is required, and with the run."""
     problems: list[Problem] = []
     config.collect(problems, lambda: requirement.parse(require))
     loaded = config.collect(problems, lambda: config.load(path, overrides, data_files=True))
     if loaded:
         settings, source = loaded
+        permitted = config.collect(problems, lambda: config.permit(source, allowed=allow_code))
         problems += [source.problem(*fault) for fault in _own_files(settings)]
     if problems:
         raise ConfigError(sorted(problems, key=lambda problem: problem.mark.line is None))
-    return settings, source
+    return settings, permitted
 
 
 def _require_memory(settings: Config, source: Source, splits: Splits) -> None:
@@ -144,6 +149,7 @@ def _own_files(settings: Config) -> Iterator[tuple[Place, str, str]]:
     """Callbacks that would write over what the run itself writes."""
     for place, spec in enumerate(settings.training.callbacks):
         for argument, value in spec.arguments.items():
-            if argument in config.CALLBACK_PATHS and str(value) in runs.FILES:
+            first = next(iter(Path(str(value)).parts), "")
+            if argument in config.CALLBACK_PATHS and first in runs.FILES:
                 message = f"`{value}` is a file of the run itself: take another name"
                 yield ("training", "callbacks", place, spec.name, argument), "C014", message

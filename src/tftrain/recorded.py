@@ -9,7 +9,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from tftrain import config, data, files, runs
+from tftrain import copies, data, files, runs
 from tftrain.config import Config, Source
 from tftrain.data import Encoding, Form, Fresh, Part, Preparation, Splits
 from tftrain.errors import DataError, Mark, Problem, RunError, did_you_mean
@@ -88,16 +88,21 @@ class Recorded:
             raise DataError(Problem(Mark(file), "D004", message))
 
 
-def read(folder: Path, summary: Mapping[str, Any]) -> Recorded:
+def read(folder: Path, summary: Mapping[str, Any], *, allow_code: bool = False) -> Recorded:
     """What a finished run recorded.
 
     Nothing in the run directory is executed: `model.keras` isn't opened.
 
+    Args:
+        folder: the run directory.
+        summary: what `summary.json` says.
+        allow_code: whether the run's copies of Python files may run, to make its network.
+
     Raises:
-        RunError: when a file is missing or damaged.
+        RunError: when a file is missing or damaged, or there is code that may not run.
         ConfigError: when the run's config is not valid here.
     """
-    settings, source = config.load(folder / runs.RESOLVED)
+    settings, source = copies.load(folder, summary, allowed=allow_code)
     weights = files.read_arrays(folder / runs.WEIGHTS)
     learnt = {name: weights.pop(name) for name in [*weights] if name.startswith(_PREPARATION)}
     preparation = data.preparation_of(

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tftrain import checkpoint, config, runs
+from tftrain import checkpoint, config, copies, runs
 from tftrain import prepare as preparing
 from tftrain.checkpoint import Checkpoint
 from tftrain.config import Config
@@ -27,6 +27,7 @@ def prepare(
     name: str,
     runs_dir: Path,
     require: Sequence[str] = (),
+    allow_code: bool = False,
     meanwhile: Callable[[], object] | None = None,
 ) -> Asked:
     """Finds a run and sees that it can be gone on with, without TensorFlow.
@@ -37,6 +38,7 @@ def prepare(
         name: a run's directory or name; `NEWEST` for the newest unfinished one of this config.
         runs_dir: where runs are.
         require: `METRIC>=X` each.
+        allow_code: whether the run's copies of Python files may run.
         meanwhile: as `tftrain.prepare.prepare` has it.
 
     Raises:
@@ -47,7 +49,7 @@ def prepare(
     folder = runs.named(runs_dir, name) if name != NEWEST else _newest(path, overrides, runs_dir)
     run = runs.reopen(folder, _summary(folder))
     try:
-        recorded = _recorded(run)
+        recorded = _recorded(run, allow_code=allow_code)
         source = _config_of(run, path)
         kept = _checkpoint(run, recorded)
         _require_fit(run, recorded, kept, config.load(source, overrides)[0])
@@ -56,10 +58,11 @@ def prepare(
             overrides,
             runs_dir=folder.parent,
             require=require,
+            allow_code=allow_code,
             threads=recorded.training.threads if recorded else None,
             meanwhile=meanwhile,
         )
-        _require_same_rows(run, found)
+        _require_same(run, found)
     except BaseException:
         run.release()
         raise
@@ -89,12 +92,9 @@ def _summary(folder: Path) -> dict[str, Any]:
     return runs.summary_of(folder)
 
 
-def _recorded(run: Run) -> Config | None:
-    """The config in force so far; None where the run was killed before it wrote it."""
-    path = run.folder / runs.RESOLVED
-    if run.summary or path.exists():
-        return config.load(path)[0]
-    return None
+def _recorded(run: Run, *, allow_code: bool) -> Config | None:
+    """The config in force so far; None where the run was killed before it was described."""
+    return copies.load(run.folder, run.summary, allowed=allow_code)[0] if run.summary else None
 
 
 def _config_of(run: Run, path: Path | None) -> Path:
@@ -118,7 +118,10 @@ def _require_fit(run: Run, recorded: Config | None, kept: Checkpoint | None, ask
         _require_more(run, kept, asked.training.epochs)
 
 
-def _require_same_rows(run: Run, found: Asked) -> None:
+def _require_same(run: Run, found: Asked) -> None:
+    """Refuses other code and other rows under the same names."""
+    if run.summary and not copies.are_of(found.source.code, run.summary):
+        raise _refused(run, "began with other code: `code` names files that have changed")
     now = found.splits.fingerprint
     if run.summary.get("fingerprint", now) != now:
         raise _refused(run, "the data have changed since this run began", "D008")

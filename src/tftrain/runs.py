@@ -36,6 +36,7 @@ CHECKPOINT = "checkpoint.npz"
 WEIGHTS = "weights.npz"
 MODEL = "model.keras"
 SUMMARY = "summary.json"
+CODE = "code"
 LOCK = ".lock"
 FILES: Mapping[str, str] = MappingProxyType(
     {
@@ -53,8 +54,10 @@ FILES: Mapping[str, str] = MappingProxyType(
         WEIGHTS: "The kept weights by `layer/weight` and what the scaling learnt. "
         "Its zip comment is a SHA-256 of the rest.",
         MODEL: "The network for other programs: raw inputs in, predictions out.",
-        SUMMARY: "State (`running`, `finished`, `stopped`, `failed`), rows, best epoch, final "
-        "metrics of each split, seconds of each stage, format version.",
+        SUMMARY: "State (`running`, `finished`, `stopped`, `failed`), rows, `notes` on the data, "
+        "best epoch, final metrics of each split, seconds of each stage, format version.",
+        CODE: "A folder, where the config names Python files: those that ran. Their SHA-256 are in "
+        f"`{SUMMARY}`.",
         LOCK: "Held by the process that writes the run, if one does.",
     }
 )

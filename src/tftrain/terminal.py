@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Silent:
-    """No progress, and nothing said."""
+    """No progress, and nothing said but what must be."""
 
     def begin(self, epochs: int) -> None:
         """Nothing is shown."""
@@ -33,6 +33,10 @@ class Silent:
 
     def say(self, line: str) -> None:
         """Nothing is shown."""
+
+    def warn(self, line: str) -> None:
+        """Prints the line."""
+        print(line, file=sys.stderr, flush=True)  # noqa: T201 - this is where it goes out
 
 
 class Lines(Silent):
@@ -52,7 +56,7 @@ class Lines(Silent):
 
     def say(self, line: str) -> None:
         """Prints the line."""
-        print(line, file=sys.stderr, flush=True)  # noqa: T201 - this is where it goes out
+        self.warn(line)
 
 
 class Bar(Silent):

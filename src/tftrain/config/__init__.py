@@ -16,7 +16,8 @@ from tftrain.config.data import (
 from tftrain.config.dump import origins, plain, resolved, with_origins
 from tftrain.config.load import load
 from tftrain.config.losses import Family, by_shapes, family, outputs, outputs_fault, squashing
-from tftrain.config.resolve import Resolved, collect, resolve, resolve_layers
+from tftrain.config.own_code import Code, permit, refusal
+from tftrain.config.resolve import Resolved, collect, is_own, resolve, resolve_layers
 from tftrain.config.schema import (
     Config,
     Model,
@@ -36,6 +37,7 @@ __all__ = [
     "TABLE_SUFFIXES",
     "Arrays",
     "Category",
+    "Code",
     "Column",
     "Config",
     "Data",
@@ -56,6 +58,7 @@ __all__ = [
     "collect",
     "ends_in",
     "family",
+    "is_own",
     "kind_of",
     "load",
     "monitors",
@@ -63,7 +66,9 @@ __all__ = [
     "origins",
     "outputs",
     "outputs_fault",
+    "permit",
     "plain",
+    "refusal",
     "resolve",
     "resolve_layers",
     "resolved",

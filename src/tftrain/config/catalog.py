@@ -44,6 +44,7 @@ _BASES = {
     "schedule": "LearningRateSchedule",
     "callback": "Callback",
 }
+BASES = frozenset(_BASES.values())
 _FUNCTIONS = ("activation", "loss", "metric")
 _NOT_OBJECTS = ("get", "serialize", "deserialize")
 _NO_SHORT_NAMES = ("layer", "optimizer map", "schedule", "callback")
@@ -108,6 +109,7 @@ class Entry:
         is_class: or else a function.
         description: the first line of its docstring.
         arguments: by name, its bases' too where it passes them on.
+        registered: what an object of one's own is called in Keras's registry, `package>name`.
     """
 
     name: str
@@ -115,6 +117,7 @@ class Entry:
     is_class: bool
     description: str
     arguments: Mapping[str, Argument]
+    registered: str | None = None
 
 
 @dataclass(frozen=True)
@@ -140,11 +143,20 @@ class Catalog:
         """The names of the objects of some kinds."""
         return [name for kind in kinds for name in self.objects[kind]]
 
+    def extended(self, own: Iterable[tuple[str, Entry]]) -> Catalog:
+        """With objects of one's own, each with its kind: by their names and registered names."""
+        objects = {kind: dict(self.objects[kind]) for kind in KINDS}
+        short = {kind: dict(self.short[kind]) for kind in KINDS}
+        for kind, one in own:
+            objects[kind][one.name] = one
+            short[kind][str(one.registered)] = one.name
+        return Catalog(self.version, objects, short)
+
 
 @functools.cache
 def load() -> Catalog:
     """The installed Keras's catalog, from the cache where that is there and whole."""
-    root = _folder_of_keras()
+    root = folder_of_keras()
     folder = files.cache_folder()
     path = folder / f"keras-{_version(root)}-{_reader()}.json"
     with contextlib.suppress(OSError, ValueError):
@@ -172,7 +184,7 @@ def read(root: Path) -> Catalog:
     short: dict[str, dict[str, str]] = {}
     for kind, package in PACKAGES.items():
         objects[kind] = {
-            found.name: _entry(kind, found)
+            found.name: entry_of(kind, found)
             for found in source.public(f"keras.{package}")
             if _is_of(kind, found)
         }
@@ -196,8 +208,19 @@ def _is_of(kind: str, found: Any) -> bool:
     return kind in _BASES and _BASES[kind] in found.ancestors[1:]
 
 
-def _entry(kind: str, found: Any) -> Entry:
-    """A loss's or a metric's function takes labels and outputs, which no config gives."""
+def kinds_of(found: Any) -> tuple[str, ...]:
+    """The kinds of object that a class or a function can be, by the class's bases."""
+    if not found.is_class:
+        return _FUNCTIONS
+    bases = found.ancestors[1:]
+    return tuple(kind for kind, base in _BASES.items() if base in bases)[:1]
+
+
+def entry_of(kind: str, found: Any) -> Entry:
+    """What is to be known of a class or a function.
+
+    A loss's or a metric's function takes labels and outputs, which no config gives.
+    """
     labels = not found.is_class and kind != "activation"
     given = found.parameters[1:] if labels else found.parameters
     arguments = {
@@ -235,7 +258,8 @@ def _choices(name: str, description: str, default: Any) -> tuple[str, ...]:
     return choices if default in (None, *choices) else ()
 
 
-def _folder_of_keras() -> Path:
+def folder_of_keras() -> Path:
+    """Where the installed Keras's source files are."""
     spec = importlib.util.find_spec("keras")
     if spec is None or spec.origin is None:
         raise ModuleNotFoundError("No module named 'keras'")

@@ -12,7 +12,9 @@ from types import MappingProxyType
 
 from tftrain import files
 from tftrain.config.bundled import BUNDLED
+from tftrain.config.columns import Text
 from tftrain.config.data import DATASETS, SUFFIXES, Arrays, Data, ends_in, kind_of
+from tftrain.config.forms import Section
 from tftrain.config.losses import family
 from tftrain.config.schema import Spec, Training
 from tftrain.config.text import MAX_FAULTS, Place
@@ -46,6 +48,12 @@ _EITHER = (  # a key, another that makes it void, and why
     ("group", "series", "a split in order can't keep groups together"),
     ("target", "series", "what is predicted is its own column"),
 )
+_NO_TARGET = ("drop", "id", "date", "image")
+_ONE_OF = (  # likewise, of a column's options
+    ("num_bins", "scaling", "a bin's input is 0 or 1"),
+    ("num_hashes", "max_categories", "names share inputs by their hash, however many there are"),
+    ("num_hashes", "min_frequency", "names share inputs by their hash, however rare they are"),
+)
 
 
 def faults(data: Data | None, training: Training | None) -> Iterator[Fault]:
@@ -60,6 +68,7 @@ def faults(data: Data | None, training: Training | None) -> Iterator[Fault]:
         yield from _names_in_npz(data)
         yield from _of_the_source(data)
         yield from _contradictions(data)
+        yield from _of_columns(data)
         yield from _classes(data)
     if training:
         yield from _metrics(training)
@@ -135,6 +144,35 @@ def _is(data: Data) -> str:
     return (
         f"; {source} is a folder" if isinstance(source, str) and kind_of(source) == "images" else ""
     )
+
+
+def _of_columns(data: Data) -> Iterator[Fault]:
+    """A column that is two things at once, and options of which one makes another void."""
+    roles = {key: getattr(data, key) for key in ("target", "group", "time", "sample_weight")}
+    if kind_of(data.source) == "table":
+        for key in ("group", "time", "sample_weight"):
+            if data.target is not None and roles[key] == data.target:
+                message = f"`{data.target}` is the column to predict: new rows don't have it yet"
+                yield ("data", key), "C025", f"{message}; expected another one"
+    if roles["group"] not in (None, data.target) and roles["group"] == data.sample_weight:
+        message = f"`{data.sample_weight}` is data.sample_weight: expected another column"
+        yield ("data", "group"), "C025", message
+    for name, column in data.columns.items():
+        kind = column.kind
+        if name == data.target and kind in _NO_TARGET:
+            message = f"`{name}` is data.target: expected number, category or boolean, if anything"
+            yield ("data", "columns", name), "C025", message
+        yield from _options(("data", "columns", name, kind), getattr(column, kind))
+
+
+def _options(path: Place, options: Section) -> Iterator[Fault]:
+    given = options.model_fields_set
+    for one, other, why in _ONE_OF:
+        if one in given and other in given:
+            yield (*path, other), "C025", f"`{one}` is given: {why}"
+    key = "output_sequence_length"
+    if isinstance(options, Text) and options.output_mode != "int" and key in given:
+        yield (*path, key), "C025", f"`{key}` is for `output_mode: int`, the words in their order"
 
 
 def _given(data: Data, key: str) -> bool:

@@ -195,7 +195,8 @@ class Data(Section):
         description="Images: 1 for grey, 3 for colours, 4 with transparency; 1 if all are grey.",
     )
     on_error: Annotated[Literal["error", "skip"], word("error", "skip")] = Field(
-        default="error", description="Images: `skip` leaves out what can't be read, and says so."
+        default="error",
+        description="Images: `skip` leaves out what can't be read, and says how many.",
     )
     x: str = Field(default="x", description="The inputs' name inside an .npz file.")
     y: str = Field(default="y", description="The labels' name inside an .npz file.")

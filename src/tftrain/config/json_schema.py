@@ -54,6 +54,7 @@ _NOTES = ("description", "default")
 _ANY_SCALAR = ["string", "number", "boolean", "null"]
 _TYPES = {"bool": "boolean", "int": "integer", "float": "number", "str": "string"}
 _LIST = {"type": "array", "items": {"$ref": "#/$defs/value"}}
+_OWN = "^[^>]+>[^>]+$"  # an object of one's own, by its registered name
 _NOTHING = {"type": ["object", "null"], "maxProperties": 0}
 _BY_SHAPES = {
     "description": "The accuracy that fits the outputs and the labels.",
@@ -249,6 +250,7 @@ def _kinds(known: Catalog) -> Iterator[tuple[str, Schema]]:
                 bare.setdefault(name, entry.description)
         forms = [
             {"enum": list(bare), "enumDescriptions": list(bare.values())},
+            {"type": "string", "pattern": _OWN},
             _reference("environment"),
             _one_object(known, kinds, words),
         ]
@@ -270,7 +272,10 @@ def _one_object(known: Catalog, kinds: Iterable[str], words: Iterable[str] = ())
         "minProperties": 1,
         "maxProperties": 1,
         "properties": {name: one for name, one in properties.items() if name not in short},
-        "patternProperties": {f"^{n}$": one for n, one in properties.items() if n in short},
+        "patternProperties": {
+            **{f"^{n}$": one for n, one in properties.items() if n in short},
+            _OWN: {"type": ["object", "null"]},
+        },
         "additionalProperties": False,
     }
 

@@ -1,4 +1,7 @@
-"""Keras's package folder in, its public classes and functions out, read with `ast`, never run."""
+"""Keras's package folder in, its public classes and functions out, read with `ast`, never run.
+
+So are other modules, whose classes have Keras's as their bases.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ Definition = ast.ClassDef | ast.FunctionDef
 _SECTION = re.compile(r"^(?:Args|Arguments):[ \t]*\n((?:[ \t]+\S.*\n|[ \t]*\n)*)", re.MULTILINE)
 _ENTRY = re.compile(r"^\*{0,2}(\w+)(?: \([^)]*\))?:[ \t]*(.*(?:\n(?:[ \t]+.*)?)*)", re.MULTILINE)
 _BACKEND = "tensorflow"
+_LARGEST_POWER = 64  # of a number as a default, such as 2**15
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,7 @@ class Found:
     Args:
         name: as it is exported.
         is_class: or else a function.
-        ancestors: the names of the classes it inherits from, itself first; empty for a function.
+        ancestors: its own name, then Keras's classes that it inherits from; empty for a function.
         summary: the first line of its docstring.
         parameters: of the function, or of `__init__`, its bases' too where it passes them on.
     """
@@ -56,7 +60,7 @@ class Found:
 class _Module:
     """One source file: where its names come from."""
 
-    path: Path
+    name: str
     imports: dict[str, tuple[str, str]] = field(default_factory=dict)
     definitions: dict[str, Definition] = field(default_factory=dict)
     values: dict[str, ast.expr] = field(default_factory=dict)
@@ -86,15 +90,53 @@ class KerasSource:
         """The classes and functions that a package such as `keras.layers` exports."""
         for name in self._require(package).imports:
             found = self._resolve(package, name)
-            if found is None or name.startswith("_"):
-                continue
-            module, node = found
-            if isinstance(node, ast.ClassDef):
-                yield self._class(name, self._line(module, node))
-            else:
-                described = _described(ast.get_docstring(node))
-                parameters = tuple(self._parameters(module, node, described))
-                yield Found(name, False, (), _first_line(node), parameters)
+            if found is not None and not name.startswith("_"):
+                yield self._found(name, *found)
+
+    def add(self, package: str, tree: ast.Module) -> None:
+        """Takes in a module that isn't Keras's."""
+        module = _Module(package)
+        _read(tree.body, module)
+        self._modules[package] = module
+
+    def decorated(
+        self, package: str, decorator: str
+    ) -> Iterator[tuple[Definition, dict[str, Any]]]:
+        """A module's classes and functions under a decorator of Keras's that is called.
+
+        Returns:
+            Each with the call's arguments as plain values, by Keras's names.
+        """
+        module = self._require(package)
+        for node in module.definitions.values():
+            for call in node.decorator_list:
+                if not isinstance(call, ast.Call):
+                    continue
+                _, target = self._target(module, call.func) or (None, None)
+                if isinstance(target, ast.FunctionDef) and target.name == decorator:
+                    names = [argument.arg for argument in target.args.args]
+                    given = dict(zip(names, call.args, strict=False))
+                    given |= {one.arg: one.value for one in call.keywords if one.arg}
+                    yield node, {name: self._value(module, one) for name, one in given.items()}
+
+    def find(self, package: str, name: str) -> Found:
+        """A class or a function that a module defines."""
+        module = self._require(package)
+        return self._found(name, module, module.definitions[name])
+
+    def has_method(self, package: str, name: str, method: str) -> bool:
+        """Whether a class that a module defines, or a base of it, defines a method."""
+        module = self._require(package)
+        node = module.definitions[name]
+        line = self._line(module, node) if isinstance(node, ast.ClassDef) else []
+        return any(_method(one, method) for _, one in line)
+
+    def _found(self, name: str, module: _Module, node: Definition) -> Found:
+        if isinstance(node, ast.ClassDef):
+            return self._class(name, self._line(module, node))
+        described = _described(ast.get_docstring(node))
+        parameters = tuple(self._parameters(module, node, described))
+        return Found(name, False, (), _first_line(node), parameters)
 
     def short_names(self, package: str) -> dict[str, str]:
         """Other names that `get` of a package such as `keras.src.losses` knows.
@@ -132,7 +174,8 @@ class KerasSource:
             own = False
             if init.args.kwarg is None:
                 break
-        ancestors = tuple(node.name for _, node in line)
+        bases = (node.name for module, node in line[1:] if _is_keras(module.name))
+        ancestors = (line[0][1].name, *bases)
         return Found(name, True, ancestors, _first_line(line[0][1]), tuple(parameters.values()))
 
     def _parameters(
@@ -154,10 +197,14 @@ class KerasSource:
         if isinstance(node, ast.Name) and node.id in module.values:
             return self._value(module, module.values[node.id])
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow):
-            return self._value(module, node.left) ** self._value(module, node.right)
+            base, power = self._value(module, node.left), self._value(module, node.right)
+            if all(
+                type(one) in (int, float) and 0 <= one <= _LARGEST_POWER for one in (base, power)
+            ):
+                return base**power
         try:
             return ast.literal_eval(node)
-        except ValueError:
+        except (ValueError, TypeError):
             return ast.unparse(node)
 
     def _descriptions(self, line: _Line) -> dict[str, str]:
@@ -189,22 +236,27 @@ class KerasSource:
         return merged
 
     def _base(self, module: _Module, node: ast.expr) -> tuple[_Module, ast.ClassDef] | None:
-        name = self._name_of(module)
-        found = None
-        if isinstance(node, ast.Name):
-            found = self._resolve(name, node.id)
-        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-            inside = module.imports.get(node.value.id)
-            if inside is not None:
-                place, attribute = inside
-                found = self._resolve(f"{place}.{attribute}", node.attr)
+        found = self._target(module, node)
         if found is None or not isinstance(found[1], ast.ClassDef):
             return None
         return found[0], found[1]
 
+    def _target(self, module: _Module, node: ast.expr) -> tuple[_Module, Definition] | None:
+        """Where that is defined which a name or `package.module.name` stands for."""
+        names: list[str] = []
+        while isinstance(node, ast.Attribute):
+            names.insert(0, node.attr)
+            node = node.value
+        if not isinstance(node, ast.Name):
+            return None
+        if not names:
+            return self._resolve(module.name, node.id)
+        place = ".".join(filter(None, module.imports.get(node.id, ())))
+        return self._resolve(".".join([place, *names[:-1]]), names[-1])
+
     def _resolve(self, package: str, name: str) -> tuple[_Module, Definition] | None:
         """Where a name of a module is defined, imports followed; None outside of Keras."""
-        module = self._module(package)
+        module = self._module(package.removeprefix(f"{_BACKEND}."))  # `tf.keras` is `keras`
         if module is None:
             return None
         if name in module.definitions:
@@ -224,24 +276,23 @@ class KerasSource:
             self._modules[package] = None
             base = self._root.joinpath(*package.split(".")[1:])
             for path in (base.with_suffix(".py"), base / "__init__.py"):
-                if package.startswith("keras.") and path.is_file():
-                    module = _Module(path)
+                if _is_keras(package) and path.is_file():
+                    module = _Module(package)
                     _read(ast.parse(path.read_bytes()).body, module)
                     self._modules[package] = module
                     break
         return self._modules[package]
 
-    def _name_of(self, module: _Module) -> str:
-        parts = module.path.relative_to(self._root).with_suffix("").parts
-        return ".".join(["keras", *(part for part in parts if part != "__init__")])
+
+def _is_keras(package: str) -> bool:
+    return package.partition(".")[0] == "keras"
 
 
 def _read(body: list[ast.stmt], module: _Module) -> None:
     """Notes what a module's top level imports and defines, under TensorFlow as the backend."""
     for node in body:
-        if isinstance(node, ast.ImportFrom) and node.module:
-            for alias in node.names:
-                module.imports[alias.asname or alias.name] = (node.module, alias.name)
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            module.imports |= _imported(node)
         elif isinstance(node, ast.ClassDef | ast.FunctionDef):
             module.definitions[node.name] = node
         elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
@@ -255,11 +306,25 @@ def _read(body: list[ast.stmt], module: _Module) -> None:
             _read(node.body if chosen else node.orelse, module)
 
 
+def _imported(node: ast.Import | ast.ImportFrom) -> dict[str, tuple[str, str]]:
+    """The module and the name there of each name that is imported; `""` and a whole module."""
+    if isinstance(node, ast.ImportFrom):
+        place = node.module
+        return {one.asname or one.name: (place, one.name) for one in node.names} if place else {}
+    whole = (one.name.partition(".")[0] for one in node.names)
+    return {
+        one.asname or top: ("", one.name if one.asname else top)
+        for one, top in zip(node.names, whole, strict=True)
+    }
+
+
 def _init(node: ast.ClassDef) -> ast.FunctionDef | None:
-    for child in node.body:
-        if isinstance(child, ast.FunctionDef) and child.name == "__init__":
-            return child
-    return None
+    return _method(node, "__init__")
+
+
+def _method(node: ast.ClassDef, name: str) -> ast.FunctionDef | None:
+    found = (one for one in node.body if isinstance(one, ast.FunctionDef) and one.name == name)
+    return next(found, None)
 
 
 def _elements(node: ast.expr) -> list[ast.Name]:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from tftrain import files
-from tftrain.config import checks, extends, interpolate, override, resolve, text, wording
+from tftrain.config import checks, extends, interpolate, override, own_code, resolve, text, wording
 from tftrain.config.data import DATASETS, SUFFIXES, Data, ends_in
 from tftrain.config.schema import Config, Model, Training
 from tftrain.config.text import Mapping, Scalar, Source
@@ -54,7 +54,8 @@ def load(
     for one in overrides:
         resolve.collect(problems, partial(override.apply, root, one))
     _make_absolute(root)
-    source = Source(chain.raw, root)
+    code, of_code = own_code.read(root)
+    source = Source(chain.raw, root, code)
     values = {key: text.plain(node) for key, node in root.items.items()}
     try:
         config: Config | None = Config.model_validate({"name": _stem(path)} | values)
@@ -62,22 +63,25 @@ def load(
     except ValidationError as error:
         found = wording.problems(source, error)
         config = None
+    found += of_code
     data, model = _alone(root, "data", Data), _alone(root, "model", Model)
     training = _alone(root, "training", Training)
     if chain.whole:
         found += [source.problem(*fault) for fault in checks.faults(data, training)]
     if data and data_files:
         found += [source.problem(*fault) for fault in checks.data_files(data)]
-    found += resolve.faults(
-        model or _objects(root, "model", Model),
-        training or _objects(root, "training", Training),
+    of_objects = resolve.faults(
+        model or _objects(source, root, "model", Model),
+        training or _objects(source, root, "training", Training),
         source,
     )
+    found += [one for one in of_objects if one.code != "K001" or not of_code]
     problems += _without_echoes(found, unfilled, root)
     if not chain.whole:
         problems = [one for one in problems if not _may_be_mended(one)]
     if config is None or problems:
-        raise ConfigError(_in_order(problems, chain.files, overrides))
+        files_read = (*chain.files, *(one.mark.source for one in of_code))
+        raise ConfigError(_in_order(problems, files_read, overrides))
     return config, source
 
 
@@ -112,7 +116,7 @@ def _alone(root: Mapping, name: str, form: type[_Form]) -> _Form | None:
         return None
 
 
-def _objects(root: Mapping, name: str, form: type[_Form]) -> _Form | None:
+def _objects(source: Source, root: Mapping, name: str, form: type[_Form]) -> _Form | None:
     """A section for the sake of the Keras objects in it: what can't be read is stood in for."""
     node = root.items.get(name)
     values = None if node is None else text.plain(node)
@@ -124,14 +128,16 @@ def _objects(root: Mapping, name: str, form: type[_Form]) -> _Form | None:
     except ValidationError as error:
         for detail in error.errors():
             if not wording.echoes(detail):
-                _stand_in(known, name, detail["loc"])
+                _stand_in(known, name, detail["loc"], source)
     try:
         return form.model_validate(_STAND_INS[name] | known)
     except ValidationError:
         return None
 
 
-def _stand_in(values: dict[str, Any], section: str, place: tuple[int | str, ...]) -> None:
+def _stand_in(
+    values: dict[str, Any], section: str, place: tuple[int | str, ...], source: Source
+) -> None:
     """Takes out the value at fault; in a list of Keras objects another takes its place.
 
     Of an object with others beside it that one stays which is Keras's.
@@ -140,15 +146,16 @@ def _stand_in(values: dict[str, Any], section: str, place: tuple[int | str, ...]
     held = values.get(key)
     if isinstance(held, list) and isinstance(entry, int) and key in _ENTRIES and entry < len(held):
         kind, other = _ENTRIES[key]
-        held[entry] = _known_in(held[entry], kind) or other
-    elif key in _SINGLE and (inner := _known_in(held, key)):
+        held[entry] = _known_in(held[entry], kind, source) or other
+    elif key in _SINGLE and (inner := _known_in(held, key, source)):
         values[key] = inner
     elif key not in _STAND_INS[section] or key in values:
         values.pop(key, None)
 
 
-def _known_in(value: Any, kind: str) -> dict[str, Any]:
-    return resolve.known_in(value, [kind]) if isinstance(value, dict) else {}
+def _known_in(value: Any, kind: str, source: Source) -> dict[str, Any]:
+    known = resolve.known(source)
+    return resolve.known_in(known, value, [kind]) if isinstance(value, dict) else {}
 
 
 def _stem(path: Path) -> str:

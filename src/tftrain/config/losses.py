@@ -40,7 +40,12 @@ def family(loss: Spec) -> Family:
 
 
 def outputs_fault(
-    loss: Spec, output: tuple[int | None, ...], classes: int, labels: tuple[int, ...]
+    loss: Spec,
+    output: tuple[int | None, ...],
+    classes: int,
+    labels: tuple[int, ...],
+    *,
+    own: bool = False,
 ) -> str | None:
     """Why a network's outputs and the labels aren't of shapes that mean the same.
 
@@ -51,6 +56,7 @@ def outputs_fault(
         output: one row's shape, without the batch.
         classes: how many; 0 where the labels are numbers.
         labels: one label's shape, () for a number.
+        own: whether the loss is one of the user's own, which may take labels of either form.
 
     Returns:
         What is there and what is expected, or None where they fit.
@@ -63,6 +69,8 @@ def outputs_fault(
         wanted = f"({classes},), one for each class"
     else:
         fits = output == (labels or (1,))
+        if own and classes and not labels:
+            fits = fits or (len(output) == 1 and (output[0] or 0) >= classes)
         wanted = f"{labels or (1,)}, as the labels"
     return None if fits else f"the network's outputs have shape {output} a row; expected {wanted}"
 

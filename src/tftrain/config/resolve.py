@@ -93,6 +93,18 @@ class Resolved:
         return None if known is None else known.default
 
 
+def known(source: Source) -> Catalog:
+    """Keras's objects, and those that the config's own code registers."""
+    own = [entry for one in source.code for entry in one.objects]
+    return catalog.load().extended(own) if own else catalog.load()
+
+
+def is_own(kind: str, spec: Spec, source: Source) -> bool:
+    """Whether a spec names an object of the config's own code, of which little is known."""
+    entry = known(source).find(kind, spec.name) if source.code else None
+    return entry is not None and entry.registered is not None
+
+
 def resolve(kind: str, spec: Spec, path: Place, source: Source) -> Resolved:
     """What a spec names.
 
@@ -157,7 +169,7 @@ def collect(problems: list[Problem], construct: Callable[[], Any]) -> Any:
 class _Resolver:
     def __init__(self, source: Source) -> None:
         self.source = source
-        self.catalog = catalog.load()
+        self.catalog = known(source)
 
     def resolve(self, kinds: tuple[str, ...], spec: Spec, path: Place) -> Resolved:
         for kind in kinds:
@@ -171,11 +183,10 @@ class _Resolver:
                 accepted = accepted_by(self.catalog, kind, entry)
                 return self._object(kind, entry, spec, path, accepted)
             return self._function(kind, entry, spec, path)
-        known = self.catalog.names(kinds) + list(ACCURACY if "metric" in kinds else ())
-        capital = spec.name[:1].isupper()  # of `relu` and `ReLU`, the one written alike: the last
-        near = did_you_mean(
-            spec.name, sorted(known, key=lambda name: name[:1].isupper() == capital)
-        )
+        names = self.catalog.names(kinds) + list(ACCURACY if "metric" in kinds else ())
+        word = spec.name.rpartition(">")[2]  # of one's own, `package>Name`
+        capital = word[:1].isupper()  # of `relu` and `ReLU`, the one written alike: the last
+        near = did_you_mean(word, sorted(names, key=lambda name: name[:1].isupper() == capital))
         message = f"Keras has no {' or '.join(kinds)} called `{spec.name}`{near}"
         problems = [self.source.problem(path, "K001", message)]
         for name, value in spec.arguments.items():  # the objects in them may be wrong as well
@@ -249,7 +260,7 @@ class _Resolver:
         if spec is None and (kinds or "class_name" in value):  # Keras would make what that names
             message = f"`{name}`: expected a Keras name or a mapping of it to its arguments"
             problems = [self.source.problem(path, "C015", message)]
-            if inner := _as_spec(known_in(value, kinds)):
+            if inner := _as_spec(known_in(self.catalog, value, kinds)):
                 collect(problems, partial(self.resolve, kinds, inner, path))
             raise ConfigError(problems)
         if spec is not None and (kinds or spec.name in self.catalog.names(catalog.KINDS)):
@@ -285,9 +296,8 @@ class _Resolver:
             raise ConfigError(self.source.problem(path, "K007", message))
 
 
-def known_in(value: Mapping[str, Any], kinds: Iterable[str]) -> dict[str, Any]:
+def known_in(known: Catalog, value: Mapping[str, Any], kinds: Iterable[str]) -> dict[str, Any]:
     """Of several names in one mapping, the first that is Keras's and has arguments, if any."""
-    known = catalog.load()
     for name, arguments in value.items():
         if isinstance(arguments, Mapping) and any(known.find(kind, name) for kind in kinds):
             return {name: arguments}

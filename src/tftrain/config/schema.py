@@ -248,6 +248,13 @@ class Config(Section):
     model: Model
     training: Training
     lint: Lint = Field(default=Lint())
+    code: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], BeforeValidator(as_tuple)] = (
+        Field(
+            default=(),
+            description="Python files that register Keras objects of your own; they run with "
+            "`--allow-code` only.",
+        )
+    )
 
 
 def _sections(
@@ -266,7 +273,8 @@ SECTIONS: Mapping[tuple[str, ...], type[BaseModel]] = MappingProxyType(dict(_sec
 
 def metric_name(spec: Spec) -> str:
     """A metric's name in the logs: its `name` argument, else Keras's name in snake case."""
-    return str(spec.arguments["name"]) if "name" in spec.arguments else snake_case(spec.name)
+    name = spec.name.rpartition(">")[2]  # of one's own, `package>Name`
+    return str(spec.arguments["name"]) if "name" in spec.arguments else snake_case(name)
 
 
 def _may_be_several(metric: Spec) -> bool:

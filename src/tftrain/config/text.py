@@ -11,11 +11,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NoReturn, Union
+from typing import TYPE_CHECKING, NoReturn, Union
 
 import yaml
 
 from tftrain.errors import ConfigError, Mark, Problem
+
+if TYPE_CHECKING:
+    from tftrain.config.own_code import Code
 
 MAX_BYTES = 256 * 1024
 MAX_DEPTH = 40
@@ -110,10 +113,14 @@ class Source:
     Args:
         raw: the file's bytes.
         root: the tree of nodes: bases, environment and overrides worked in.
+        code: the Python files that it names, read.
+        code_allowed: whether the user lets them run.
     """
 
     raw: bytes
     root: Node
+    code: tuple[Code, ...] = ()
+    code_allowed: bool = False
 
     def problem(self, path: Place, code: str, message: str, *, key: bool = False) -> Problem:
         """A fault at the place where the value at `path` (or its key) was written.

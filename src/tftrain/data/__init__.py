@@ -111,7 +111,7 @@ def _joined(config: Config, source: Source, raws: dict[str, Raw], room: cache.Ro
         ),
         preparation=preparation,
         fingerprint=_fingerprint(parts.values()),
-        notes=(*raw.notes, *(note for other in raws.values() for note in other.notes)),
+        notes=tuple(note for one in (raw, *raws.values()) for note in one.told()),
     )
 
 
@@ -126,7 +126,8 @@ def load_part(
     named = (config.data.target, config.data.sample_weight)
     raw = _other(config, file, preparation, also=[name for name in named if name is not None])
     with cache.Room() as room:
-        return _other_part(config, raw, encoding, preparation, room)
+        part = _other_part(config, raw, encoding, preparation, room)
+    return replace(part, notes=raw.told())
 
 
 def unlabelled(

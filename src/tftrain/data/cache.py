@@ -308,12 +308,10 @@ def _read(entry: Path) -> Splits:
     learnt = preparation.from_arrays(
         {name: arrays[file] for name, file in manifest["preparation"].items()}
     )
-    parts = {
-        name: Part(
-            **{key: file and arrays[file] for key, file in part.items()}, scaling=learnt.scaling
-        )
-        for name, part in manifest["parts"].items()
-    }
+    parts = {}
+    for name, part in manifest["parts"].items():
+        of_part: dict[str, Any] = {key: file and arrays[file] for key, file in part.items()}
+        parts[name] = Part(**of_part, scaling=learnt.scaling)
     train, classes = parts["train"], manifest["classes"]
     known = None if classes is None else tuple(classes)
     return Splits(

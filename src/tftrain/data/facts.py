@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from tftrain.config import Config, family, lint
 from tftrain.data.splits import Part, Splits
-from tftrain.data.table.columns import Number
+from tftrain.data.table.columns import Number, Text
 
 _LOOKED_AT = 10_000  # rows: enough to see how large inputs are
 
@@ -26,7 +26,7 @@ def facts(config: Config, splits: Splits) -> lint.Facts:
         classes=classes,
         labels=form.labels,
         imbalance=_imbalance(labels, classes) if classes else None,
-        magnitude=1.0 if _standardized(splits) else _magnitude(splits.train),
+        magnitude=_magnitude(splits),
         lowest=None if classes else float(numbers.min()),
         highest=None if classes else float(numbers.max()),
     )
@@ -55,7 +55,16 @@ def _standardized(splits: Splits) -> bool:
     )
 
 
-def _magnitude(part: Part) -> float:
-    """The largest input of some of the rows."""
+def _magnitude(splits: Splits) -> float:
+    """How large an input gets: the largest of some of the rows, or the last number of a word."""
+    columns = splits.preparation.columns
+    for column in columns.columns if columns else ():
+        if isinstance(column, Text) and column.vectorizer.mode == "tokens":
+            return len(column.vectorizer.vocabulary) + 1  # 0 and 1 are no words
+    return 1.0 if _standardized(splits) else _largest(splits.train)
+
+
+def _largest(part: Part) -> float:
+    """Of some of the rows."""
     rows = np.linspace(0, len(part) - 1, min(len(part), _LOOKED_AT)).astype(np.int64)
     return float(np.abs(part.raw(rows)).max())

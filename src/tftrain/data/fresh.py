@@ -13,7 +13,7 @@ from tftrain import config
 from tftrain.config import Data
 from tftrain.data import table
 from tftrain.data.preparation import Preparation
-from tftrain.data.raw import Raw
+from tftrain.data.raw import LeftOut, Raw
 from tftrain.data.splits import Part
 from tftrain.data.table import Table, quoted
 from tftrain.data.table.columns import Category, Columns, Date, Number
@@ -25,18 +25,19 @@ _EXACT = 2**53  # whole numbers up to here are exact as 64-bit floats
 
 @dataclass(frozen=True)
 class Note:
-    """Cells of a column that are unlike those of training.
+    """Cells of a column that are unlike those of training; or rows that come to nothing.
 
     Args:
-        column: its name.
-        kind: `unseen` names, `missing` cells, or `filled` ones, which training may have had too.
+        column: its name; None where whole rows are meant.
+        kind: `unseen` names, `missing` cells, or `filled` ones, which training may have had too;
+            images that are `left_out`, predictions that are `not_finite`.
         cells: how many.
         rows: of how many.
         example: the first of them.
         known: how many names the network tells apart, where it was not to keep all it saw.
     """
 
-    column: str
+    column: str | None
     kind: str
     cells: int
     rows: int
@@ -44,6 +45,11 @@ class Note:
     known: int | None = None
 
     def __str__(self) -> str:
+        if self.kind == "left_out":
+            return one_line(LeftOut(self.cells, self.rows, str(self.example)).said())
+        if self.kind == "not_finite":
+            said = "predictions are no finite numbers: such rows lie far from the training rows"
+            return f"{self.cells:,} of {self.rows:,} {said}; the first is row {self.example}"
         if self.kind == "missing":
             said = "rows hold nothing, as no training row did"
         elif self.kind == "filled":
@@ -131,7 +137,10 @@ def examine(raw: Raw, preparation: Preparation, data: Data, keep: Sequence[str])
     """
     columns = preparation.columns
     if raw.table is None or columns is None:
-        return Fresh(raw, preparation, {} if raw.paths is None else {"file": "VARCHAR"}, ())
+        left = raw.left_out
+        notes = [] if left is None else [Note(None, "left_out", left.rows, left.of, left.first)]
+        kept = {} if raw.paths is None else {"file": "VARCHAR"}
+        return Fresh(raw, preparation, kept, tuple(notes))
     columns.check(raw.table)
     return Fresh(raw, preparation, _kinds(raw.table, keep), _notes(raw.table, columns, data))
 

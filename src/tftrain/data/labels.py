@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,7 +90,8 @@ def apply(texts: NDArray[np.str_], encoding: Encoding) -> Labels:
     """Labels by name, numbered; rows of other labels are left out."""
     number = {name: place for place, name in enumerate(encoding.classes or ())}
     values, places = np.unique(texts, return_inverse=True)
-    numbers = np.array([number.get(str(value), -1) for value in values], np.int64)[places]
+    found = [number.get(spelt(str(value), number), -1) for value in values]
+    numbers = np.array(found, np.int64)[places]
     rows = np.flatnonzero(numbers >= 0)
     return Labels(encoding.encode(numbers[rows]), numbers[rows], rows, encoding)
 
@@ -102,6 +104,13 @@ def as_texts(flat: NDArray[Any], names: tuple[str, ...] | None) -> NDArray[np.st
     else:
         texts = [_text(value) for value in values]
     return np.array(texts, dtype=np.str_)[places.reshape(flat.shape)]
+
+
+def spelt(name: str, names: Collection[str]) -> str:
+    """A label as it is among others: true and false may be written in any case."""
+    if name in names or name.lower() not in ("true", "false"):
+        return name
+    return next((other for other in names if other.lower() == name.lower()), name)
 
 
 def class_weights(labels: Labels, config: Config, source: Source) -> NDArray[np.float32] | None:
@@ -121,6 +130,7 @@ def class_weights(labels: Labels, config: Config, source: Source) -> NDArray[np.
     if isinstance(wanted, str):
         counts = np.bincount(labels.groups, minlength=len(classes))
         return balanced(counts).astype(np.float32)
+    wanted = {spelt(name, classes): weight for name, weight in wanted.items()}
     unknown = [name for name in wanted if name not in classes]
     if unknown:
         near = did_you_mean(unknown[0], classes) or f"; expected some of {listed(classes)}"
@@ -235,7 +245,7 @@ def _classes(
     """The classes' names in the order of their numbers."""
     present = [str(text) for text in np.unique(texts)]
     if data.positive is not None:
-        name = _text(data.positive)
+        name = spelt(_text(data.positive), present)
         if fault := not_positive(name, present):
             raise DataError(source.problem(("data", "positive"), "D006", fault))
         return (*(other for other in present if other != name), name)
@@ -243,7 +253,7 @@ def _classes(
         if names is not None:
             return tuple(name for name in names if name in present)
         return tuple(_text(value) for value in np.unique(flat))
-    wanted = tuple(_text(label) for label in data.classes)
+    wanted = tuple(spelt(_text(label), present) for label in data.classes)
     for place, name in enumerate(wanted):
         if name not in present:
             near = did_you_mean(name, present) or f"; the labels are {listed(present)}"

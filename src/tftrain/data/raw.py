@@ -9,7 +9,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tftrain.data.table import Table
-from tftrain.errors import Problem
+from tftrain.errors import Mark, Problem, counted
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """Rows that can't be read and that nobody wants to stop for.
+
+    Args:
+        rows: how many.
+        of: all rows.
+        first: the first of them, and what is wrong with it.
+    """
+
+    rows: int
+    of: int
+    first: str
+
+    def said(self) -> str:
+        """All of it in a sentence."""
+        return f"{counted(self.rows, 'image')} of {self.of:,} left out; the first: {self.first}"
 
 
 @dataclass(frozen=True)
@@ -29,6 +48,7 @@ class Raw:
         paths: of images: where each lies, from the folder or the table on, (rows,).
         numbers: what the rows are called, where not 0, 1, 2, ..., int64 (rows,).
         notes: what was noticed on the way.
+        left_out: the images that aren't among the rows.
     """
 
     inputs: NDArray[Any]
@@ -43,3 +63,11 @@ class Raw:
     paths: NDArray[Any] | None = None
     numbers: NDArray[np.int64] | None = None
     notes: tuple[Problem, ...] = ()
+    left_out: LeftOut | None = None
+
+    def told(self) -> tuple[Problem, ...]:
+        """All that was noticed, as warnings."""
+        if self.left_out is None:
+            return self.notes
+        said = Problem(Mark(self.source), "D026", self.left_out.said(), "warning")
+        return (*self.notes, said)

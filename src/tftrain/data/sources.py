@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from tftrain.config import Arrays, Config, Data, Source, headers, kind_of
 from tftrain.data import arrays, series, table, tabular
-from tftrain.data.raw import Raw
-from tftrain.data.table import Table, Type, Wanted, quoted
+from tftrain.data.raw import LeftOut, Raw
+from tftrain.data.table import Table, Type, Wanted, quoted, suspects
 from tftrain.data.tabular import MisnamedError
 from tftrain.errors import DataError, Mark, Problem, did_you_mean, listed
 
@@ -121,7 +121,8 @@ def first(file: str | Arrays, data: Data, source: Source) -> Raw:
         return _pictures(file, data, None, labelled=True)
     opened = table.read(file, data)
     tabular.check_names(opened, data, source)
-    return _of_table(opened, data, None, labelled=True)
+    raw = _of_table(opened, data, None, labelled=True)
+    return replace(raw, notes=(*raw.notes, *suspects.suspects(opened, data)))
 
 
 def other(
@@ -186,8 +187,15 @@ def _listed(raw: Raw, opened: Table, column: str, data: Data, pixels: Pixels | N
         pixels=(*form.size, form.channels),
         paths=names[made.rows],
         numbers=made.rows,
-        notes=tuple(made.problems),
+        left_out=_left_out(paths, made),
     )
+
+
+def _left_out(paths: Sequence[str], made: Decoded) -> LeftOut | None:
+    if not made.problems:
+        return None
+    first = made.problems[0]
+    return LeftOut(len(paths) - len(made.rows), len(paths), f"{first.mark}: {first.message}")
 
 
 def _pictures(file: str, data: Data, pixels: Pixels | None, *, labelled: bool) -> Raw:
@@ -206,7 +214,7 @@ def _pictures(file: str, data: Data, pixels: Pixels | None, *, labelled: bool) -
         pixels=(*form.size, form.channels),
         paths=np.array(paths, object),
         numbers=made.rows,
-        notes=tuple(made.problems),
+        left_out=_left_out(pictures.files, made),
     )
 
 

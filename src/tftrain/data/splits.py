@@ -30,6 +30,7 @@ class Part:
         rows: which of the source's rows these are, int64 (rows,).
         scaling: what the inputs go through.
         numbers: what the source calls its rows, int64 (all rows,), where not 0, 1, 2, ...
+        notes: what was noticed while they were read by themselves.
     """
 
     inputs: NDArray[Any]
@@ -38,6 +39,7 @@ class Part:
     rows: Rows
     scaling: Scaling
     numbers: Rows | None = None
+    notes: tuple[Problem, ...] = ()
 
     def __len__(self) -> int:
         return len(self.rows)

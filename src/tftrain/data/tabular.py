@@ -133,6 +133,9 @@ def _labels(table: Table, name: str) -> tuple[NDArray[Any], tuple[str, ...] | No
         return numbers(table, name), None
     require_all(table, name)
     column = quoted(name)
+    if table.types[name] == "VARCHAR":
+        ((booleans,),) = table.ask(f"bool_and(lower({column}) IN ('true', 'false'))")
+        column = f"lower({column})" if booleans else column
     classes = [
         value
         for (value,) in table.ask(f"DISTINCT {column}", f"ORDER BY 1 LIMIT {_MOST_CLASSES + 1}")

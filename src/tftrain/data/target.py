@@ -35,9 +35,10 @@ class TargetScaling:
         return scaled
 
     def restore(self, outputs: Floats) -> Floats:
-        """The network's outputs in the target's own units."""
-        numbers = outputs * self.deviation + self.mean
-        return np.exp(numbers) - np.float32(1) if self.log else numbers
+        """The network's outputs in the target's own units; infinite where these are too large."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            numbers = outputs * self.deviation + self.mean
+            return np.exp(numbers) - np.float32(1) if self.log else numbers
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """What a run keeps of it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tftrain.config.lint.network import Finding, Metric, Network, Rule
-from tftrain.config.losses import family, outputs
+from tftrain.config.losses import outputs
 
 _OF_CLASSES = (
     "accuracy",
@@ -57,8 +57,7 @@ def _named(metric: Metric) -> str:
 
 
 def _on_numbers(network: Network) -> Iterator[Finding]:
-    regression = family(network.config.training.loss) == "numbers"
-    if network.facts.target != "numbers" or not regression:
+    if network.facts.target != "numbers" or not network.is_of_numbers:
         return
     for metric in network.metrics:
         if _named(metric) in _OF_CLASSES:

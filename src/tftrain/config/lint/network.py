@@ -25,7 +25,7 @@ from tftrain.config.lint.layers import (
     inner,
     units_of,
 )
-from tftrain.config.losses import ACCURACY, by_shapes
+from tftrain.config.losses import ACCURACY, by_shapes, family
 from tftrain.config.resolve import Resolved, resolve
 from tftrain.config.schema import Config, Model, Spec, Training
 from tftrain.config.text import Place, Source
@@ -237,6 +237,16 @@ class Network:
     def callback(self, *names: str) -> Iterator[Resolved]:
         """The callbacks of these names."""
         return (one for one in self.callbacks if one.name in names)
+
+    @property
+    def has_own_loss(self) -> bool:
+        """Whether the loss is of the config's own code."""
+        return self.loss is not None and self.loss.entry.registered is not None
+
+    @property
+    def is_of_numbers(self) -> bool:
+        """Whether the loss is one of Keras's for numbers; of one's own nothing is known."""
+        return family(self.config.training.loss) == "numbers" and not self.has_own_loss
 
     @property
     def batch(self) -> int | None:

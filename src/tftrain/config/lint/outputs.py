@@ -135,7 +135,7 @@ def _dead_output(network: Network) -> Iterator[Finding]:
     bias = layer.get("bias_initializer")
     name = getattr(bias, "name", bias)
     starts = name in _ZEROS or not layer.get("use_bias")
-    if starts and network.units == 1 and family(network.config.training.loss) == "numbers":
+    if starts and network.units == 1 and network.is_of_numbers:
         yield (
             output.path,
             (

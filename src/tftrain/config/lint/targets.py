@@ -57,9 +57,14 @@ def _spare_units(network: Network) -> Iterator[Finding]:
         )
 
 
+def _are_numbers(network: Network) -> bool:
+    """Whether outputs are to be the targets; a loss of one's own may want something else."""
+    return network.facts.target == "numbers" and not network.has_own_loss
+
+
 def _out_of_reach(network: Network) -> Iterator[Finding]:
     output, facts = network.output, network.facts
-    if not output or facts.target != "numbers" or output.name not in RANGES:
+    if not output or not _are_numbers(network) or output.name not in RANGES:
         return
     low, high = RANGES[output.name]
     if facts.lowest is None or facts.highest is None:
@@ -77,7 +82,7 @@ def _out_of_reach(network: Network) -> Iterator[Finding]:
 def _negative_targets(network: Network) -> Iterator[Finding]:
     output, lowest = network.output, network.facts.lowest
     unbounded = output and output.name in NEVER_NEGATIVE and output.name not in RANGES
-    if output and unbounded and network.facts.target == "numbers" and (lowest or 0) < 0:
+    if output and unbounded and _are_numbers(network) and (lowest or 0) < 0:
         yield (
             output.path,
             (
@@ -89,7 +94,7 @@ def _negative_targets(network: Network) -> Iterator[Finding]:
 
 def _positive_targets(network: Network) -> Iterator[Finding]:
     output, facts = network.output, network.facts
-    known = facts.target == "numbers" and facts.lowest is not None and facts.lowest >= 0
+    known = _are_numbers(network) and facts.lowest is not None and facts.lowest >= 0
     if output and known and output.name == "linear" and not from_logits(network):
         yield (
             output.path,
@@ -103,7 +108,7 @@ def _positive_targets(network: Network) -> Iterator[Finding]:
 def _numbered_classes(network: Network) -> Iterator[Finding]:
     facts = network.facts
     many = facts.target == "classes" and (facts.classes or 0) > _TWO and facts.labels == ()
-    if many and family(network.config.training.loss) == "numbers":
+    if many and network.is_of_numbers:
         yield (
             _LOSS,
             (
@@ -115,7 +120,7 @@ def _numbered_classes(network: Network) -> Iterator[Finding]:
 
 def _numbers_for_classes(network: Network) -> Iterator[Finding]:
     facts, output = network.facts, network.output
-    if facts.target != "classes" or family(network.config.training.loss) != "numbers":
+    if facts.target != "classes" or not network.is_of_numbers:
         return
     if not output or output.name not in PROBABILITIES:
         return

@@ -125,8 +125,10 @@ def _starting_alike(network: Network) -> Iterator[Finding]:
 
 def _frozen(network: Network) -> Iterator[Finding]:
     kept = [block.layer for block in network.blocks if block.layer.get("trainable") is not False]
-    others = (inner(layer) for layer in network.layers)
+    others = [inner(layer) for layer in network.layers]
     if kept or any(layer.name in ("PReLU", *SCALERS) for layer in others):
+        return
+    if any(layer.entry.registered for layer in others):  # one's own may have weights
         return
     if network.blocks:
         first = network.blocks[0].layer

@@ -94,9 +94,11 @@ def profile(raws: Mapping[str, Raw], splits: Splits, config: Config) -> Profile:
         remarks += _of_columns(table, found, rows, config)
         remarks += _leaks(rows, of_row, config, len(classes or ()))
         likely = duplicates.chance(rows)
+    remarks += _noticed(raws)
     weights = _balanced(counts)
     remarks += _of_split(raws, labels, counts, weights, config)
     remarks += _doubled(raws, splits, likely)
+    remarks += _groups(raws, config)
     baseline, said = _baseline(labels, classes)
     remarks.append(said)
     return Profile(
@@ -109,6 +111,21 @@ def profile(raws: Mapping[str, Raw], splits: Splits, config: Config) -> Profile:
         dropped=columns.dropped if columns else {},
         remarks=tuple(one for one in remarks if one.code not in config.lint.ignore),
     )
+
+
+def _noticed(raws: Mapping[str, Raw]) -> list[Remark]:
+    """What was seen when files were read."""
+    return [
+        Remark(
+            "split" if note.code == "D026" else "columns",
+            "warning",
+            note.message,
+            note.code,
+            ("data", "source") if name == "source" else ("data", "split", name),
+        )
+        for name, raw in raws.items()
+        for note in raw.told()
+    ]
 
 
 def _labels(part: Part, splits: Splits) -> NDArray[Any]:
@@ -265,6 +282,19 @@ def _doubled(raws: Mapping[str, Raw], splits: Splits, likely: float | None) -> l
         places[name] = ("data", "split", name) if name in raws else ("data", "source")
     classes = splits.form.classes is not None
     return duplicates.duplicates(parts, places, classes=classes, likely=likely)
+
+
+def _groups(raws: Mapping[str, Raw], config: Config) -> list[Remark]:
+    """Groups of the training rows in the files of other parts."""
+    group, source = config.data.group, raws["source"].table
+    others = {name: raw.table for name, raw in raws.items() if name != "source"}
+    if group is None or source is None:
+        return []
+    return [
+        duplicates.groups(source, other, group, name)
+        for name, other in others.items()
+        if other is not None
+    ]
 
 
 def _baseline(

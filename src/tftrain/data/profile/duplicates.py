@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from tftrain.config import Place
 from tftrain.data import arrays
 from tftrain.data.profile.remarks import Remark, note, ok
-from tftrain.data.profile.statistics import Sample, Statistics
+from tftrain.data.profile.statistics import Sample, Statistics, shown
 from tftrain.data.splits import Part, gather
 from tftrain.data.table import NAME, Table, Type, quoted
+from tftrain.data.table.kinds import TRAINING
 from tftrain.errors import counted
 
 _LARGEST = 1024**3  # bytes of arrays that are compared
@@ -191,6 +192,36 @@ def _across(
 def _by_chance(count: int, rows: float, others: int, likely: float | None) -> bool:
     """Whether so many rows are like others where columns have few different values."""
     return likely is not None and count <= _OFTEN * rows * min(1.0, likely * others)
+
+
+def groups(source: Table, other: Table, group: str, part: str) -> Remark:
+    """What there is to say of a part's file that may hold groups of the training rows.
+
+    Args:
+        source: its training rows named by `table.mask`.
+        other: the part's table.
+        group: the column.
+        part: its name.
+    """
+    if group not in other.types:
+        message = f"the {part} file has no column `{group}`: its groups may be those of training"
+        return note("duplicates", message)
+    cell = f"{quoted(group)}::VARCHAR"
+    given = f"{quoted(group)} IS NOT NULL"
+    known = {name for (name,) in source.fetch(f"SELECT DISTINCT {cell} {TRAINING} AND {given}")}
+    found = other.ask(f"{cell}, count(*), min(rowid)", f"WHERE {given} GROUP BY 1 ORDER BY 3")
+    both = [one for one in found if one[0] in known]
+    if not both:
+        return ok("duplicates", f"no group of the {part} part is one of the training rows too")
+    name, _, row = both[0]
+    rows = sum(count for _, count, _ in both)
+    message = (
+        f"{counted(len(both), 'group')} by `{group}` of the {part} part, {counted(rows, 'row')} "
+        f"({rows / other.rows:.1%}), {'is' if len(both) == 1 else 'are'} among the training rows "
+        f"too, such as `{shown(name)}` in row {row} (counted from 0): leave them out of one of the "
+        "files"
+    )
+    return Remark("duplicates", "warning", message, "D027", ("data", "split", part))
 
 
 def bunches(table: Table, columns: Sequence[Statistics]) -> list[Remark]:

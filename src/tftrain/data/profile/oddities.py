@@ -29,7 +29,7 @@ _MANY_TEXTS = 10
 _SENTINELS = frozenset({-1.0, -9.0, -99.0, -999.0, -9999.0, -99999.0, 999.0, 9999.0, 99999.0})
 _FAR = 3.0  # times the spread of the other numbers
 _IMAGE = re.compile(IMAGES, re.IGNORECASE)
-_NUMBER = re.compile(r"[$€£¥]? ?[-+]?\d[\d.,' ]*([%$€£¥]| ?[a-zA-Z]{1,3})?")
+_WITH_UNIT = re.compile(r"[-+]?\d[\d.,' ]* ?[a-zA-Z]{1,3}")
 
 
 def oddities(
@@ -98,7 +98,7 @@ def _numbers_as_text(table: Table, columns: Iterable[Statistics]) -> list[Remark
         if table.untyped and all(map(str.isdecimal, names)):
             continue
         many = one.distinct >= _MANY_TEXTS and one.type == "VARCHAR" and one.kind != "drop"
-        if many and sum(bool(_NUMBER.fullmatch(name)) for name in names) > _EMPTY * len(names):
+        if many and sum(bool(_WITH_UNIT.fullmatch(name)) for name in names) > _EMPTY * len(names):
             message = (
                 f"`{one.name}` holds numbers as texts (`{shown(names[0])}`): data.query can make "
                 "numbers of them with regexp_replace and CAST"

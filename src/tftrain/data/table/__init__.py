@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 
 from tftrain import files
 from tftrain.config import SUFFIXES, Data
-from tftrain.data.table import cells, reading
+from tftrain.data.table import cells, reading, sql
 from tftrain.data.table.cells import Type
 from tftrain.data.table.reading import Reader
-from tftrain.data.table.refusals import NAMED, TRAINED, guarded, reason, told
+from tftrain.data.table.refusals import NAMED, TRAINED, guarded, not_converted, reason, told
 from tftrain.data.table.sql import CHOSEN, NAME, QUERY, each, quoted, text
 from tftrain.errors import DataError, Mark, Problem, did_you_mean, listed
 
@@ -186,13 +186,41 @@ def _create(
             selected = _selected(described(connection, reader.call), picked, paths[0])
         connection.execute(f"CREATE TABLE {NAME} AS SELECT {selected} FROM {reader.call}")
     except duckdb.Error as error:
+        name = not_converted(error)
+        if data.query is not None and asked.get(name, "VARCHAR") != "VARCHAR":
+            texts: dict[str, Type] = {**asked, name: "VARCHAR"}  # the query may make others of them
+            return _create(connection, paths, data, texts, wanted, known=known)
         reading.explain(connection, reader, paths, error)
         raise
+    if not reader.untyped:
+        _forget(connection, data.missing)
     if data.query is not None:
         _require_rows(connection, Mark(paths[0]), "no rows")
         _select(connection, data.query)
         _require_rows(connection, Mark(QUERY), f"it selects no row of {paths[0]}")
     return reader
+
+
+def _forget(connection: Connection, missing: Sequence[str]) -> None:
+    """Empties the cells that mean a missing one, as the reader of CSV files does by itself."""
+    texts = ", ".join(map(text, missing))
+    for name, kind in described(connection).items() if missing else ():
+        column = quoted(name)
+        if kind in ("VARCHAR", "JSON"):
+            cell = column if kind == "VARCHAR" else f"({column} ->> '$')"
+            said = f"{cell} IN ({texts})"
+        elif kind.startswith(("DATE", "TIMESTAMP")):
+            said = f"{column}::VARCHAR IN ({texts})"
+        elif cells.is_number(kind):
+            said = f"{column} IN (SELECT TRY_CAST(unnest([{texts}]) AS DOUBLE))"
+        else:
+            continue
+        connection.execute(f"UPDATE {NAME} SET {column} = NULL WHERE {said}")
+        numbers = f"bool_and(TRY_CAST({column} AS DOUBLE) IS NOT NULL AND json_type({column}) <> "
+        if kind == "JSON" and connection.execute(
+            f"SELECT {numbers}'VARCHAR') FROM {NAME} WHERE {column} IS NOT NULL"
+        ).fetchone() == (True,):
+            connection.execute(f"ALTER TABLE {NAME} ALTER {column} TYPE DOUBLE")
 
 
 def _table(
@@ -265,6 +293,9 @@ def _select(connection: Connection, query: str) -> None:
         statements = connection.extract_statements(query)
         if [one.type for one in statements] != [duckdb.StatementType.SELECT]:
             raise DataError(Problem(Mark(QUERY), "D010", "expected one SELECT"))
+        if found := sql.not_repeated(query):
+            message = f"`{found}` gives other rows every time, and no run could be repeated: "
+            raise DataError(Problem(Mark(QUERY), "D010", f"{message}take hash of a column"))
         body = query.strip().removesuffix(";")
         _run(connection, f"CREATE TABLE selected AS (\n{body}\n)")  # it may end in a comment
     except duckdb.Error as error:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 Type = Literal["DOUBLE", "BOOLEAN", "VARCHAR", "DATE", "TIMESTAMP"]
 _LARGEST = 3.4e38
 _NUMBERS = re.compile(r"U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|FLOAT|DOUBLE|DECIMAL.*")
-_HEAD = 2000  # rows by which a column of texts is taken for one of dates, for now
+HEAD = 2000  # rows by which a column of texts is taken for one of dates, for now
 _MOST = 0.9  # of the cells are numbers, or dates: then the others are faults
 _FEWEST = 3  # different numbers, before a text among them is a fault
 _DAY = len("2021-12-31")
@@ -70,6 +70,11 @@ def fault(source: str, code: str, message: str, row: int | None, *, queried: boo
     return Problem(Mark(source), code, place + message)
 
 
+def is_number(kind: str) -> bool:
+    """Whether one of duckdb's types is one of numbers."""
+    return bool(_NUMBERS.fullmatch(kind))
+
+
 class _Cells:
     """Questions about a table's cells."""
 
@@ -105,7 +110,7 @@ class _Cells:
 
     def type_of(self, name: str, written: str) -> Type:
         """The type that is nearest to one of duckdb's."""
-        if _NUMBERS.fullmatch(written):
+        if is_number(written):
             return "VARCHAR" if is_code(name, self._data) and written != "DOUBLE" else "DOUBLE"
         if written.startswith("TIMESTAMP"):
             return "TIMESTAMP"
@@ -128,7 +133,7 @@ class _Cells:
         value = f"{column} ->> '$'" if written == "JSON" else column  # a text without its quotes
         tried = f"TRY_CAST({value} AS {wanted})"
         if wanted in ("DATE", "TIMESTAMP") and written in ("VARCHAR", "JSON"):
-            tried = f"CAST({_date(value)} AS {wanted})"
+            tried = f"CAST({as_date(value)} AS {wanted})"
         where = f"WHERE {value} IS NOT NULL AND {tried} IS NULL LIMIT 1"
         if bad := self._ask(f"rowid, {value}::VARCHAR", where):
             message = f"column `{name}`: expected {WORDS.get(wanted, wanted)}, got `{bad[1][:40]}`"
@@ -151,7 +156,7 @@ class _Cells:
         found: dict[str, Type] = {}
         for name in self._perhaps_dates(names):
             column = quoted(name)
-            date = _date(column)
+            date = as_date(column)
             given, dates, days = self._ask(
                 f"count({column}), count({date}), bool_and(length({column}) <= {_DAY})"
             )
@@ -166,9 +171,9 @@ class _Cells:
         return found
 
     def _perhaps_dates(self, names: Sequence[str]) -> Iterator[str]:
-        head = f"(SELECT * FROM {NAME} LIMIT {_HEAD})"
+        head = f"(SELECT * FROM {NAME} LIMIT {HEAD})"
         for name, given, dates in self._each(
-            names, "count({})".format, lambda column: f"count({_date(column)})", rows=head
+            names, "count({})".format, lambda column: f"count({as_date(column)})", rows=head
         ):
             if given and dates >= _MOST * given:
                 yield name
@@ -228,7 +233,7 @@ class _Cells:
             yield self._fault("D004", among("DOUBLE", name, value, given - numbers), row)
 
 
-def _date(text: str) -> str:
+def as_date(text: str) -> str:
     """A text as a point in time in UTC, in SQL; NULL where it isn't one of a usual year."""
     usual = f"regexp_matches({text}, '^[0-9]{{4}}[-/][0-9]{{1,2}}[-/][0-9]')"
     return f"CASE WHEN {usual} THEN TRY_CAST(TRY_CAST({text} AS TIMESTAMPTZ) AS TIMESTAMP) END"

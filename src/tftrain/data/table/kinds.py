@@ -13,7 +13,7 @@ from tftrain.data.table.sql import CHOSEN, NAME, quoted
 
 TRAINING = f"FROM {NAME} POSITIONAL JOIN train WHERE train.{quoted(CHOSEN)}"
 _ID = re.compile(
-    r"(^|.*[_. ])(id|uuid|guid|key|index|nr|number)$|.*[a-z]I[Dd]$|^unnamed", re.IGNORECASE
+    r"(^|.*[_. ])(id|uuid|guid|key|index|nr|number)$|.*[a-z]I[Dd]$|unnamed.*", re.IGNORECASE
 )
 _SIGNS = r"^[-+$€£¥ ]*[0-9][0-9.,]*[ ]?[%$€£¥]?$"  # $1,234.50 or 45%
 _DAYS = r"^[0-9]{1,2}[./-][0-9]{1,2}[./-][0-9]{2,4}"  # 31/12/2020 or 12/31/2020

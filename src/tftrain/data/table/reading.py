@@ -45,6 +45,7 @@ _CODE = re.compile(
     r"(.*[_. ])?(zip|zip_?code|post_?code|postal_?code|plz|phone|phone_?number|tel|telephone|fax)",
     re.IGNORECASE,
 )
+_INDEX = "Unnamed: 0"  # what pandas calls a first column without a name, which it writes
 _QUOTING = "header = true, quote = '\"', escape = '\"', skip = 0, comment = ''"
 
 
@@ -265,6 +266,8 @@ def _head(path: str, data: Data) -> Head:
         names = [name.strip() for name in next(reader, [])]
     except csv.Error as error:
         raise _fault(path, f"column names that can't be read: {error}", 1) from None
+    if len(names) > 1 and not names[0] and _INDEX not in names:
+        names[0] = _INDEX
     _check_names(path, names)
     return Head(begins, len(start) < _HEADER_BYTES, names, delimiter)
 
@@ -278,7 +281,7 @@ def _check_names(path: str, names: Sequence[str]) -> None:
     if len(names) > MOST_COLUMNS:
         fail(too_many(len(names)))
     if "" in names:
-        fail(f"column {names.index('') + 1} has no name")
+        fail(f"column {names.index('') + 1} has no name: write one into the first line")
     if all(map(_is_number, names)):
         fail(f"expected column names, got numbers, {listed(names)}: write a line of names first")
     seen: dict[bytes, str] = {}

@@ -185,6 +185,12 @@ def _of_json(source: str, said: str) -> Problem | None:
     return None
 
 
+def not_converted(error: Exception) -> str:
+    """The column of which a cell isn't of the type that was asked for; empty for other faults."""
+    found = _CONVERSION.search(str(error))
+    return found["column"] if found else ""
+
+
 def _not_converted(found: re.Match[str], whence: Mapping[str, str]) -> str:
     name, value = found["column"], found["value"]
     why = whence.get(name, OTHERS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -9,6 +10,20 @@ NAME = "data"  # of the table, in `data.query` too
 QUERY = "data.query"  # where faults of the query are said to be
 CHOSEN = "chosen by tftrain"  # no column of a user's
 _PASS = 100  # columns in one query: many more take duckdb very long
+
+
+_APART = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|--[^\n]*|/\*.*?\*/""", re.DOTALL)
+_BY_CHANCE = re.compile(
+    r"\b(?:random|uuid|uuidv4|uuidv7|gen_random_uuid)\s*\(\s*\)"
+    r"|\b(?:using\s+sample|tablesample)\b(?!.*\brepeatable\b)",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+def not_repeated(query: str) -> str:
+    """What makes a query give other rows every time; empty if nothing does."""
+    found = _BY_CHANCE.search(_APART.sub(" x ", query))
+    return found[0] if found else ""
 
 
 def quoted(name: str) -> str:
