@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import enum
 import json
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperCommand
+
+from tftrain import housekeeping
+from tftrain.console import (
+    RUNS,
+    AllowCode,
+    Json,
+    Resuming,
+    RunsDir,
+    configs,
+    emit,
+    emit_json,
+    reader_left,
+    tell,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,7 +30,7 @@ if TYPE_CHECKING:
     from tftrain.prepare import Asked
     from tftrain.require import Requirement
     from tftrain.runs import Run
-    from tftrain.smoke import Check
+    from tftrain.terminal import Check
 
 app = typer.Typer(
     name="tftrain",
@@ -28,9 +40,6 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-RunsDir = Annotated[
-    Path, typer.Option("--runs-dir", envvar="TFTRAIN_RUNS_DIR", help="Where runs are.")
-]
 Require = Annotated[
     list[str] | None,
     typer.Option(
@@ -39,15 +48,9 @@ Require = Annotated[
         "Repeatable; >=, <=, >, < or ==.",
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 RunName = Annotated[
     str | None, typer.Argument(metavar="[RUN]", help="A run's directory or name; the newest.")
 ]
-AllowCode = Annotated[
-    bool,
-    typer.Option("--allow-code", help="Let the Python files run that the config's `code` names."),
-]
-RUNS = Path("runs")
 
 
 class Form(enum.StrEnum):
@@ -75,27 +78,7 @@ def _options(
     pass
 
 
-class _Resuming(TyperCommand):
-    """Lets `--resume` stand without a run: for the newest one."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Gives a bare `--resume` its value."""
-        return super().parse_args(
-            ctx,
-            [
-                "--resume=" if one == "--resume" and not _is_run(args[place + 1 :]) else one
-                for place, one in enumerate(args)
-            ],
-        )
-
-
-def _is_run(following: list[str]) -> bool:
-    """Whether what follows `--resume` is its run: no option, no change, no config."""
-    value = following[0] if following else "-"
-    return not (value.startswith("-") or "=" in value or value.endswith((".yaml", ".yml")))
-
-
-@app.command(cls=_Resuming)
+@app.command(cls=Resuming)
 def fit(
     arguments: Annotated[
         list[str] | None,
@@ -136,9 +119,7 @@ def fit(
 
     if time_limit is not None:
         _limit(time_limit)
-    paths, changes = _configs(arguments or [], needed=resume is None)
-    if len(paths) > 1:
-        raise typer.BadParameter(f"expected one CONFIG, got also {paths[1]}", param_hint="'CONFIG'")
+    paths, changes = configs(arguments, needed=resume is None, several=False)
     settings: dict[str, Any] = {
         "runs_dir": runs_dir,
         "require": require or (),
@@ -157,15 +138,15 @@ def fit(
     except Stopped as stopped:
         if stopped.exit_code:
             raise
-        _tell(stopped)
-        return _print(stopped.run)
+        tell(stopped)
+        return emit(stopped.run)
     checks = _checked(run) if smoke else []
     if as_json:
         shown = [{"name": one.name, "passed": one.passed, "detail": one.detail} for one in checks]
-        _print_json({"run": str(run.folder), **run.summary, "checks": shown})
+        emit_json({"run": str(run.folder), **run.summary, "checks": shown})
     else:
-        _print(*checks, terminal.metrics_table(run.summary["metrics"]))
-        _print(terminal.summary_line(run.summary), run.folder)
+        emit(*checks, terminal.metrics_table(run.summary["metrics"]))
+        emit(terminal.summary_line(run.summary), run.folder)
     _exit_unless_met(asked.requirements, run.summary["metrics"])
     if not all(one.passed for one in checks):
         raise typer.Exit(1)
@@ -224,89 +205,26 @@ def check(
     from tftrain import check as job
 
     if explain is not None:
-        return _print(job.explain(explain))
+        return emit(job.explain(explain))
     if as_json and form is Form.GITHUB:
         raise typer.BadParameter("not with --format github", param_hint="'--json'")
-    paths, overrides = _configs(arguments or [])
+    paths, overrides = configs(arguments)
     reports = {
         path: job.check(path, overrides, data=data, build=build, allow_code=allow_code)
         for path in paths
     }
     if as_json or form is Form.JSON:
-        _print_json(job.plain(reports, show=show, origins=origin))
+        emit_json(job.plain(reports, show=show, origins=origin))
     elif form is Form.GITHUB:
-        _print(*job.annotated(reports))
+        emit(*job.annotated(reports))
     elif show or origin:
-        _print(*job.effective(reports, origins=origin))
-        _tell(*job.told(reports))
+        emit(*job.effective(reports, origins=origin))
+        tell(*job.told(reports))
     else:
-        _print(*job.lines(reports, excerpts=sys.stdout.isatty()))
+        emit(*job.lines(reports, excerpts=sys.stdout.isatty()))
     if code := job.exit_code(reports, strict=strict):
         raise typer.Exit(code)
     return None
-
-
-def _configs(arguments: list[str], *, needed: bool = True) -> tuple[list[Path], list[str]]:
-    """Files, and changes to them: what has a `=` in it and is no file."""
-    changes = [
-        one
-        for one in arguments
-        if "=" in one and not os.path.isfile(one)  # noqa: PTH113 - Path.is_file raises for a long one
-    ]
-    paths = [Path(one) for one in arguments if one not in changes]
-    if needed and not paths:
-        raise typer.BadParameter("expected a CONFIG", param_hint="'CONFIG'")
-    return paths, changes
-
-
-@app.command()
-def schema() -> None:
-    """Print the config's JSON Schema, for editors."""
-    from tftrain.config.json_schema import json_schema
-
-    _print(json.dumps(json_schema(), indent=1))
-
-
-@app.command()
-def init(
-    template: Annotated[
-        str | None, typer.Argument(metavar="[TEMPLATE]", help="One of those listed without it.")
-    ] = None,
-    path: Annotated[
-        str, typer.Argument(metavar="[PATH]", help="The file to write, or a folder.")
-    ] = ".",
-    *,
-    source: Annotated[
-        str | None,
-        typer.Option("--from", metavar="DATA", help="A table: write a config for it to PATH."),
-    ] = None,
-    target: Annotated[
-        str | None,
-        typer.Option(metavar="COLUMN", help="With --from: what to predict; else it is guessed."),
-    ] = None,
-) -> None:
-    """List the templates, or write one, or a config for a table, as a config of your own."""
-    from tftrain import templates, terminal
-
-    if source is not None:
-        if path != ".":
-            raise typer.BadParameter("with --from: one path, no template", param_hint="'PATH'")
-        path = template or "."  # without a template, the first argument is the path
-        _draft(source, target, path)
-    elif target is not None:
-        raise typer.BadParameter("needs --from", param_hint="'--target'")
-    elif template is None:
-        known = [[name, purpose] for name, purpose in templates.templates()]
-        _print(terminal.table(["template", "what it shows"], known, right=False))
-    else:
-        _print(templates.write(template, path))
-
-
-def _draft(source: str, target: str | None, path: str) -> None:
-    from tftrain.draft import draft
-
-    written, aim = draft(source, target, path)
-    _print(aim.said(), written)
 
 
 @app.command("eval")
@@ -339,23 +257,23 @@ def evaluate(
     requirements = requirement.parse(require or (), requirement.names(summary["metrics"], part))
     found = recorded.read(folder, summary, allow_code=allow_code)
     rows = found.rows(part, data)
-    _tell(*rows.notes)
+    tell(*rows.notes)
     from tftrain import evaluate as job
 
     metrics = {part: job.score(job.revive(found), rows, data or str(folder))}
-    _print_metrics(folder, metrics, as_json=as_json)
+    _emit_metrics(folder, metrics, as_json=as_json)
     _exit_unless_met(requirements, metrics)
 
 
-def _print_metrics(
+def _emit_metrics(
     folder: Path, metrics: Mapping[str, Mapping[str, float]], *, as_json: bool
 ) -> None:
     from tftrain import terminal
 
     if as_json:
-        _print_json({"run": str(folder), "metrics": metrics})
+        emit_json({"run": str(folder), "metrics": metrics})
     else:
-        _print(terminal.metrics_table(metrics), folder)
+        emit(terminal.metrics_table(metrics), folder)
 
 
 @app.command()
@@ -398,52 +316,14 @@ def predict(
         found = recorded.read(folder, summary, allow_code=allow_code)
         made = job.predict(found, data, target, keep or ())
     except BrokenPipeError:
-        raise _reader_left() from None
+        raise reader_left() from None
     if target == job.STREAM:
-        _tell(*made.notes, f"{made.rows} rows")
+        tell(*made.notes, f"{made.rows} rows")
     elif as_json:
-        _print_json({"run": str(folder), "output": target, **made.plain()})
+        emit_json({"run": str(folder), "output": target, **made.plain()})
     else:
-        _tell(*made.notes)
-        _print(f"{made.rows} rows", target)
-
-
-@app.command("runs")
-def list_runs(*, runs_dir: RunsDir = RUNS, as_json: Json = False) -> None:
-    """List the runs, newest first."""
-    from tftrain import runs, terminal
-
-    found = runs.summaries(runs_dir)
-    if not found:
-        typer.echo(f"no runs in {runs_dir}", err=True)
-    if as_json:
-        _print_json([{"run": str(folder), **summary} for folder, summary in found])
-    else:
-        _print(terminal.runs_table(found))
-
-
-@app.command()
-def cache(
-    *,
-    clear: Annotated[bool, typer.Option("--clear", help="Remove all of it.")] = False,
-    older_than: Annotated[
-        str | None,
-        typer.Option(metavar="AGE", help="Remove what wasn't used for so long: 12h, 30d, 2w."),
-    ] = None,
-) -> None:
-    """List the prepared rows of large tables that are kept for the next run, or remove them."""
-    from tftrain import spans, store, terminal
-
-    if not clear and older_than is None:
-        found = store.entries()
-        if not found:
-            typer.echo(f"nothing in {store.folder()}", err=True)
-        return _print(terminal.cache_table(found))
-    try:
-        count, size = store.clear(None if older_than is None else spans.seconds(older_than))
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="'--older-than'") from None
-    return _print(f"{count} removed, {terminal.size(size)}")
+        tell(*made.notes)
+        emit(f"{made.rows} rows", target)
 
 
 def _checked(run: Run) -> list[Check]:
@@ -467,31 +347,11 @@ def _exit_unless_met(
         raise typer.Exit(1)
 
 
-def _print(*lines: object) -> None:
-    try:
-        for line in lines:
-            typer.echo(str(line))
-    except BrokenPipeError:
-        raise _reader_left() from None
-    except OSError as error:
-        from tftrain import files
-        from tftrain.errors import StorageError
-
-        raise StorageError(files.cannot("written", Path("stdout"), error)) from None
-
-
-def _reader_left() -> typer.Exit:
-    """Whoever read stdout went away; nothing is left to flush."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return typer.Exit(128 + 13)  # as a shell reports SIGPIPE
-
-
-def _tell(*lines: object) -> None:
-    for line in lines:
-        typer.echo(str(line), err=True)
-
-
-def _print_json(value: Any) -> None:
-    from tftrain import runs
-
-    _print(json.dumps(runs.finite(value), indent=2))
+for _name, _command in {
+    "doctor": housekeeping.doctor,
+    "schema": housekeeping.schema,
+    "init": housekeeping.init,
+    "runs": housekeeping.list_runs,
+    "cache": housekeeping.cache,
+}.items():
+    app.command(_name)(_command)

@@ -3,36 +3,17 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 
 import numpy as np
 
 from tftrain import evaluate
 from tftrain.data import Part
 from tftrain.runs import Run
-from tftrain.terminal import number
+from tftrain.terminal import Check, number
 from tftrain.training import Engine
 
 STEPS = 200
 _LEARNT = 0.01  # of the loss at least must be gone after that many steps on one batch
-
-
-@dataclass(frozen=True)
-class Check:
-    """One thing that was tried.
-
-    Args:
-        name: what.
-        passed: whether it held.
-        detail: the figures.
-    """
-
-    name: str
-    passed: bool
-    detail: str
-
-    def __str__(self) -> str:
-        return f"{'ok' if self.passed else 'FAILED':6}  {self.name}: {self.detail}"
 
 
 def check(run: Run) -> list[Check]:

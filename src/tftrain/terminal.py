@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -110,6 +111,24 @@ def progress(*, quiet: bool) -> Silent:
     if quiet:
         return Silent()
     return Bar() if sys.stderr.isatty() else Lines()
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was tried.
+
+    Args:
+        name: what.
+        passed: whether it held.
+        detail: the figures.
+    """
+
+    name: str
+    passed: bool
+    detail: str
+
+    def __str__(self) -> str:
+        return f"{'ok' if self.passed else 'FAILED':6}  {self.name}: {self.detail}"
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, right: bool = True) -> str:
