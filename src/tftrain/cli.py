@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tftrain.errors import harmless
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -320,7 +322,7 @@ def list_runs(*, runs_dir: RunsDir = RUNS, as_json: Json = False) -> None:
 
     found = runs.summaries(runs_dir)
     if not found:
-        typer.echo(f"no runs in {runs_dir}", err=True)
+        _tell(f"no runs in {runs_dir}")
     if as_json:
         _print_json([{"run": str(folder), **summary} for folder, summary in found])
     else:
@@ -367,7 +369,7 @@ def _exit_unless_met(
     values = require.named(metrics)
     missed = [one for one in requirements if not one.met(values)]
     for one in missed:
-        typer.echo(f"not met: {one}: {one.metric} is {values.get(one.metric)}", err=True)
+        _tell(f"not met: {one}: {one.metric} is {values.get(one.metric)}")
     if missed:
         raise typer.Exit(1)
 
@@ -375,7 +377,7 @@ def _exit_unless_met(
 def _print(*lines: object) -> None:
     try:
         for line in lines:
-            typer.echo(str(line))
+            typer.echo(harmless(str(line)))
     except BrokenPipeError:
         raise _reader_left() from None
     except OSError as error:
@@ -393,7 +395,7 @@ def _reader_left() -> typer.Exit:
 
 def _tell(*lines: object) -> None:
     for line in lines:
-        typer.echo(str(line), err=True)
+        typer.echo(harmless(str(line)), err=True)
 
 
 def _print_json(value: Any) -> None:

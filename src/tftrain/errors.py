@@ -148,6 +148,8 @@ Severity = Literal["error", "warning", "hint"]
 _SHORTEST = 3
 _MOST = 12
 _WIDEST = 240
+# controls but for tab and line end, and what turns the direction of writing
+_COMMANDS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _NODES = re.compile(r"\{\{\w+ [^}]*\}\}")  # TensorFlow's names of its own
 
 
@@ -282,3 +284,8 @@ def one_line(text: str) -> str:
         letter if letter.isprintable() else letter.encode("unicode_escape").decode()
         for letter in text
     )
+
+
+def harmless(text: str) -> str:
+    """Lines of text as they are, but for commands to terminals, which are written out."""
+    return _COMMANDS.sub(lambda found: found[0].encode("unicode_escape").decode(), text)

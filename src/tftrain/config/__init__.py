@@ -14,7 +14,7 @@ from tftrain.config.data import (
     kind_of,
 )
 from tftrain.config.dump import origins, resolved, with_origins
-from tftrain.config.load import load
+from tftrain.config.load import load, recorded
 from tftrain.config.losses import Family, by_shapes, family, outputs, outputs_fault, squashing
 from tftrain.config.resolve import Resolved, collect, resolve, resolve_layers
 from tftrain.config.schema import (
@@ -61,6 +61,7 @@ __all__ = [
     "origins",
     "outputs",
     "outputs_fault",
+    "recorded",
     "resolve",
     "resolve_layers",
     "resolved",

@@ -270,6 +270,9 @@ class _Resolver:
 
     def _check(self, name: str, value: Any, path: Place, argument: Argument | None) -> None:
         """A value of the type, and among the words, that Keras's docstring tells."""
+        if name == "vocabulary" and isinstance(value, str):  # Keras would open that file
+            opened = f"`{name}`: expected a list of its words or numbers, got {value!r}"
+            raise ConfigError(self.source.problem(path, "K007", opened))
         if argument is None or value is None:
             return
         wanted = argument.types
