@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ _KINDS = "biufcSUV"  # numbers, texts, and the bytes of types that NumPy doesn't
 # what bytes that were made to deceive can raise in zipfile and NumPy
 _FAULTS = (
     *(OSError, ValueError, TypeError, LookupError, SyntaxError, EOFError, RuntimeError),
-    *(MemoryError, ArithmeticError, zipfile.BadZipFile, zlib.error),
+    *(MemoryError, ArithmeticError, tokenize.TokenError, zipfile.BadZipFile, zlib.error),
 )
 
 

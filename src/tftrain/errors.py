@@ -287,5 +287,5 @@ def one_line(text: str) -> str:
 
 
 def harmless(text: str) -> str:
-    """Lines of text as they are, but for commands to terminals, which are written out."""
-    return _COMMANDS.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+    """Lines of text, or of JSON, as they are, but for commands to terminals, written out."""
+    return _COMMANDS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
