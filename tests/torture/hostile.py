@@ -484,6 +484,22 @@ TABLES = {
         lambda p: p.plan(columns=[{"kind": "number", "name": ["a"], "fill": "x"}]),
         "can't be read",
     ),
+    "a column that is divided by nothing": (
+        lambda p: p.plan(columns=[{"kind": "number", "name": "a", "fill": 0, "second": 0}]),
+        "can't be read",
+    ),
+    "a date that is divided by nothing": (
+        lambda p: p.plan(
+            columns=[
+                {"kind": "date", "name": "a", "fill": 0, "first": 0, "second": 1, "cycles": [0]}
+            ]
+        ),
+        "can't be read",
+    ),
+    "numbers larger than numbers are": (
+        lambda p: p.plan(columns=[{"kind": "number", "name": "a", "fill": 1e300}]),
+        "can't be read",
+    ),
     "a column of texts that nothing makes": (
         lambda p: p.plan(columns=[{"kind": "text", "name": "a", "vectorizer": {"mode": "x"}}]),
         "can't be read",

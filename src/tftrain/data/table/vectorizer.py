@@ -129,10 +129,13 @@ def from_plain(value: Mapping[str, Any]) -> Vectorizer:
         ValueError, TypeError, LookupError: when it is not that.
     """
     vocabulary, length, ngrams = tuple(value["vocabulary"]), value["length"], value["ngrams"]
-    idf = None if value["idf"] is None else np.array(value["idf"], np.float32)
+    with np.errstate(over="ignore"):
+        idf = None if value["idf"] is None else np.array(value["idf"], np.float32)
     mode = get_args(Mode)[get_args(Mode).index(value["mode"])]
     counted = all(type(one) is int for one in (length, ngrams)) and 1 <= ngrams <= MOST_NGRAMS
-    weighed = mode != "tf_idf" or (idf is not None and idf.shape == (len(vocabulary),))
+    weighed = mode != "tf_idf" or (
+        idf is not None and idf.shape == (len(vocabulary),) and bool(np.isfinite(idf).all())
+    )
     long = length > 0 if mode == "tokens" else length == 0
     if not (counted and weighed and long and all(isinstance(term, str) for term in vocabulary)):
         raise ValueError("a column of text that nothing makes")
