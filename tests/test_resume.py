@@ -502,3 +502,17 @@ def test_a_copy_of_a_run_goes_on_too(write, tmp_path):
     folder = interrupted(path, tmp_path / "runs", 2)
     copy = shutil.copytree(folder, tmp_path / "copy")
     assert left(resumed(None, copy, tmp_path).folder) == left(alone.folder)
+
+
+@pytest.mark.parametrize("name", ["log.csv", "checkpoint.npz", "deep/log.csv"])
+def test_a_run_that_holds_a_link_is_not_gone_on_with(write, tmp_path, name):
+    path = write(callbacks=[{"CSVLogger": {"filename": "log.csv"}}], checkpoint={"every": 1})
+    folder = interrupted(path, tmp_path / "runs", 2, Stopped("SIGINT", 130))
+    outside = tmp_path / "outside"
+    outside.write_text("precious")
+    (folder / name).parent.mkdir(exist_ok=True)
+    (folder / name).unlink(missing_ok=True)
+    (folder / name).symlink_to(outside)
+    said = refusal(None, folder, tmp_path)
+    assert said.endswith("error[R003]: a link; a run that holds one isn't gone on with")
+    assert outside.read_text() == "precious"

@@ -49,6 +49,7 @@ def prepare(
     folder = runs.named(runs_dir, name) if name != NEWEST else _newest(path, overrides, runs_dir)
     run = runs.reopen(folder, _summary(folder))
     try:
+        _require_no_links(run)
         recorded = _recorded(run, allow_code=allow_code)
         source, load = _config_of(run, path)
         kept = _checkpoint(run, recorded)
@@ -84,6 +85,14 @@ def _newest(path: Path | None, overrides: Sequence[str], runs_dir: Path) -> Path
                     return folder
     message = "no unfinished run of this config here; `tftrain fit` without --resume begins one"
     raise RunError(Problem(Mark(str(runs_dir)), "R001", message))
+
+
+def _require_no_links(run: Run) -> None:
+    """Refuses a run whose callbacks could write elsewhere, through what a stranger has laid there."""
+    for path in sorted(run.folder.rglob("*")):
+        if path.is_symlink():
+            message = "a link; a run that holds one isn't gone on with"
+            raise RunError(Problem(Mark(str(path)), "R003", message))
 
 
 def _summary(folder: Path) -> dict[str, Any]:
