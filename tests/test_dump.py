@@ -77,6 +77,8 @@ def test_every_value_knows_where_it_came_from(path):
         ("training", "class_weight"): "default",
         ("training", "jit_compile"): "default",
         ("training", "threads"): "override 'training.threads=2'",
+        ("training", "checkpoint", "every"): "default",
+        ("training", "on_nan"): "default",
         ("training", "callbacks"): "default",
     } | {("data", key): "default" for key in DATA_KEYS - {"source", "classes", "split"}} | {
         place: "default" for place in origins if place[0] in ("lint", "code")

@@ -143,7 +143,7 @@ def test_nothing_but_arrays_is_read(tmp_path):
     """An archive with pickled objects, or none at all, made by one who knows the checksum."""
     path = tmp_path / "weights.npz"
     files.write_arrays(path, {"w": np.array([{}], object)})
-    with pytest.raises(RunError, match=r"R002.: not an archive: Object arrays cannot be loaded"):
+    with pytest.raises(RunError, match=r"R002.: .*entry `w.npy`: expected numbers, got object"):
         files.read_arrays(path)
     body = b"PK\5\6" + bytes(18)
     path.write_bytes(body[:-2] + files._seal(b"x" + body))  # noqa: SLF001 - a wrong sum

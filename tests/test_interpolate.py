@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from conftest import ROOT
 from tftrain import config
 from tftrain.config import dump, interpolate, text
-from tftrain.errors import ConfigError
+from tftrain.errors import ConfigError, Mark
 
 often = settings(
     max_examples=300,
@@ -160,6 +160,30 @@ def test_any_text_is_filled_or_refused(environment, value):
     for _, problem in interpolate.fill(node):
         assert problem.code == "C041"
         assert node.value == value
+
+
+@given(value=st.text(letters | st.sampled_from("${}:"), max_size=30))
+@example(value="$${")
+@example(value="$$${a}$")
+@often
+def test_what_a_run_recorded_is_itself(value):
+    root = text.Scalar(interpolate.escaped(value), Mark("f.yaml"))
+    assert interpolate.unescape(root) == []
+    assert root.value == value
+
+
+@pytest.mark.parametrize(
+    "written", ["${env:Q_A}", "a$${b}${env:Q_A:c}", "${Q_A}", "${", "'${env:Q_A}'"]
+)
+def test_a_run_s_config_takes_nothing_from_the_environment(written, environment):
+    environment.setenv("Q_A", "value")
+    root = text.read(
+        f"[{written!r}]".encode() if "'" not in written else written.encode(), "f.yaml"
+    )
+    ((_, problem),) = interpolate.unescape(root)
+    assert problem.code == "C041"
+    assert "takes nothing from the environment" in problem.message
+    assert "value" not in str(problem)
 
 
 def test_many_long_values_are_refused_soon(environment):

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tftrain import check
-from tftrain.config import memory
+from tftrain import check, files
 from tftrain.errors import ConfigError
 from tftrain.fit import prepare
 
@@ -56,19 +55,19 @@ def test_weights_gradients_and_what_the_optimizer_keeps_are_counted(
     for held, line in ((first + second, 5), (first, 4)):
         last = 10 if line == 5 else 1000  # outputs of a row
         needed = 4 * (copies * held + last)
-        monkeypatch.setattr(memory, "_memory", lambda limit=needed: limit)
+        monkeypatch.setattr(files, "machine_memory", lambda limit=needed: limit)
         assert [one.mark.line for one in too_large(path)] == ([] if line == 5 else [5])
-        monkeypatch.setattr(memory, "_memory", lambda limit=needed: limit - 1)
+        monkeypatch.setattr(files, "machine_memory", lambda limit=needed: limit - 1)
         assert [one.mark.line for one in too_large(path)] == [line]
 
 
 def test_less_is_counted_where_less_is_kept(written, monkeypatch):
     path, first = written(1000), "model.layers.0.Dense."
-    monkeypatch.setattr(memory, "_memory", lambda: 4 * 65 * 1000 * 4 - 1)
+    monkeypatch.setattr(files, "machine_memory", lambda: 4 * 65 * 1000 * 4 - 1)
     assert too_large(path)
     assert too_large(path, f"{first}trainable=false") == []
     assert too_large(path, f"{first}dtype=float16", "model.layers.1.Dense.units=1") == []
-    monkeypatch.setattr(memory, "_memory", lambda: None)  # where the system doesn't tell
+    monkeypatch.setattr(files, "machine_memory", lambda: None)  # where the system doesn't tell
     assert too_large(path) == []
 
 

@@ -233,6 +233,30 @@ def test_dates_in_new_rows_are_read_as_in_training(tmp_path):
         table.read(str(tmp_path / "d.csv"), section, {"day": "DATE"})
 
 
+@pytest.mark.parametrize("name", ["a*.csv", "a?.csv", "[a]b.csv", "a[*]?.parquet", "a*.jsonl"])
+def test_a_file_s_name_is_no_pattern_of_others(name, tmp_path):
+    for file, cell in ((name, 1), (f"ab{name[-7:]}", 2), ("ab.csv", 2), ("acx.csv", 2)):
+        if file.endswith(".parquet"):
+            duckdb.sql(f"SELECT {cell} AS x").write_parquet(f"{tmp_path}/p")
+            (tmp_path / "p").rename(tmp_path / file)
+        else:
+            line = f'{{"x": {cell}}}\n' if file.endswith(".jsonl") else f"x\n{cell}\n"
+            (tmp_path / file).write_text(line)
+    path = str(tmp_path / name)
+    opened = table.read(path, config.Data(source=path))
+    assert opened.ask("x") == [(1,)]
+
+
+def test_a_folder_s_name_is_no_column(tmp_path):
+    folder = tmp_path / "year=2024"
+    folder.mkdir()
+    (folder / "d.csv").write_text("x\n1\n")
+    (folder / "d.jsonl").write_text('{"x": 1}\n')
+    duckdb.sql("SELECT 1 AS x").write_parquet(str(folder / "d.parquet"))
+    for path in map(str, folder.iterdir()):
+        assert [*table.read(path, config.Data(source=path)).types] == ["x"]
+
+
 def test_awkward_names_and_paths_are_names_and_paths(settle, tmp_path):
     odd = [
         'say "no"',

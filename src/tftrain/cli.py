@@ -342,7 +342,7 @@ def _exit_unless_met(
     values = require.named(metrics)
     missed = [one for one in requirements if not one.met(values)]
     for one in missed:
-        typer.echo(f"not met: {one}: {one.metric} is {values.get(one.metric)}", err=True)
+        tell(f"not met: {one}: {one.metric} is {values.get(one.metric)}")
     if missed:
         raise typer.Exit(1)
 

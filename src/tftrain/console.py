@@ -11,6 +11,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
+from tftrain.errors import harmless
+
 RunsDir = Annotated[
     Path, typer.Option("--runs-dir", envvar="TFTRAIN_RUNS_DIR", help="Where runs are.")
 ]
@@ -64,7 +66,7 @@ def emit(*lines: object) -> None:
     """Prints to stdout, which may be closed early, or full."""
     try:
         for line in lines:
-            typer.echo(str(line))
+            typer.echo(harmless(str(line)))
     except BrokenPipeError:
         raise reader_left() from None
     except OSError as error:
@@ -83,7 +85,7 @@ def reader_left() -> typer.Exit:
 def tell(*lines: object) -> None:
     """Prints to stderr."""
     for line in lines:
-        typer.echo(str(line), err=True)
+        typer.echo(harmless(str(line)), err=True)
 
 
 def emit_json(value: Any) -> None:

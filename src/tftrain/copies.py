@@ -78,7 +78,8 @@ def load(folder: Path, summary: Mapping[str, Any], *, allowed: bool) -> tuple[Co
         raise RunError(Problem(Mark(str(folder)), "C052", message))
     for path, sum_ in copies:
         _require_unchanged(path, sum_)
-    settings, source = config.load(folder / runs.RESOLVED)
+    path = folder / runs.RESOLVED
+    settings, source = config.recorded(path)
     found = [(one.path, sha256(one.content)) for one in source.code]
     if found != [(path.absolute(), sum_) for path, sum_ in copies]:
         message = f"damaged: its `code` isn't what {runs.SUMMARY} says"

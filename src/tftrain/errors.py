@@ -159,6 +159,8 @@ Severity = Literal["error", "warning", "hint"]
 _SHORTEST = 3
 _MOST = 12
 _WIDEST = 240
+# controls but for tab and line end, and what turns the direction of writing
+_COMMANDS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _NODES = re.compile(r"\{\{\w+ [^}]*\}\}")  # TensorFlow's names of its own
 
 
@@ -303,3 +305,8 @@ def one_line(text: str) -> str:
         letter if letter.isprintable() else letter.encode("unicode_escape").decode()
         for letter in text
     )
+
+
+def harmless(text: str) -> str:
+    """Lines of text, or of JSON, as they are, but for commands to terminals, written out."""
+    return _COMMANDS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)

@@ -10,13 +10,13 @@ import io
 import os
 import secrets
 import shutil
+import stat
 import tempfile
-import zipfile
-import zlib
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, BinaryIO
 
+from tftrain import archive
 from tftrain.errors import Mark, Problem, RunError, StorageError, nearest
 
 if TYPE_CHECKING:
@@ -28,8 +28,12 @@ _SPARE_BYTES = 1024 * 1024
 _NO_COMMENT = b"\0\0"
 _PREFIX = b"sha256="
 _COMMENT_BYTES = len(_PREFIX) + 64
-# what an archive that was made to deceive can raise, its checksum right
-_FAULTS = (OSError, ValueError, EOFError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error)
+_BLOCK_BYTES = 1024 * 1024
+_SMALL_BYTES = 16 * _BLOCK_BYTES  # of a run's file that is no array
+# what opens neither a link nor waits for a pipe's writer, each where the system has it
+_OPENING = os.O_RDONLY | sum(
+    getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY", "O_CLOEXEC")
+)
 
 
 def cache_folder() -> Path:
@@ -130,16 +134,54 @@ def require_space(folder: Path, size: int) -> None:
         raise StorageError(cannot("written", folder, full))
 
 
-def read(path: Path) -> bytes:
+def machine_memory() -> int | None:
+    """The machine's memory in bytes, where the system tells."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # Windows knows no such question
+        return None
+
+
+@contextlib.contextmanager
+def opened(path: Path, most: int | None) -> Iterator[tuple[BinaryIO, int]]:
+    """A run's file, open to be read, and its size; the run may be a stranger's.
+
+    Args:
+        path: of the file; its folder may be a link, it itself may not.
+        most: bytes that it may have; any number if None.
+
+    Raises:
+        RunError: when it isn't there, is a link or no plain file, is too large, or can't be read.
+    """
+    try:
+        _require_plain(path.lstat(), most)
+        with os.fdopen(os.open(path, _OPENING), "rb") as file:
+            status = os.fstat(file.fileno())  # another file may have taken its place
+            _require_plain(status, most)
+            yield file, status.st_size
+    except OSError as error:
+        raise RunError(cannot("read", path, error)) from None
+
+
+def _require_plain(status: os.stat_result, most: int | None) -> None:
+    if stat.S_ISLNK(status.st_mode):
+        raise OSError("it is a link: a run's files are its own")
+    if stat.S_ISDIR(status.st_mode):
+        raise OSError("it is a folder")
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError("expected a file, got a pipe or a device")
+    if most is not None and status.st_size > most:
+        raise OSError(f"{status.st_size:,} bytes: expected at most {most:,}")
+
+
+def read(path: Path, most: int = _SMALL_BYTES) -> bytes:
     """A run's file, whole.
 
     Raises:
-        RunError: when it isn't there or can't be read.
+        RunError: as `opened`.
     """
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise RunError(cannot("read", path, error)) from None
+    with opened(path, most) as (file, _):
+        return file.read(most + 1)[:most]  # it may grow meanwhile
 
 
 def beside(
@@ -196,24 +238,36 @@ def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
 
 def _seal(content: bytes) -> bytes:
     """The end of the archive instead of its empty comment: the comment's length, and the sum."""
-    sum_ = _PREFIX + hashlib.sha256(content).hexdigest().encode()
-    return _COMMENT_BYTES.to_bytes(2, "little") + sum_
+    return _sealed_by(hashlib.sha256(content).hexdigest())
+
+
+def _sealed_by(digest: str) -> bytes:
+    return _COMMENT_BYTES.to_bytes(2, "little") + _PREFIX + digest.encode()
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray[Any, Any]]:
     """The arrays that `write_arrays` wrote.
 
     Raises:
-        RunError: when the file can't be read or any byte of it has changed.
+        RunError: as `opened`; when the file is larger than memory; when any byte of it has changed,
+            or it holds what no run has.
     """
-    import numpy as np
+    with opened(path, machine_memory()) as (file, size):
+        if not _is_sealed(file, size):
+            raise RunError(Problem(Mark(str(path)), "R002", "damaged: its checksum doesn't match"))
+        file.seek(0)
+        try:
+            return archive.arrays(file, size)
+        except ValueError as error:
+            message = f"not an archive of arrays: {error}"
+            raise RunError(Problem(Mark(str(path)), "R002", message)) from None
 
-    content = read(path)
-    body, sealed = content[: -len(_NO_COMMENT) - _COMMENT_BYTES], content[-_COMMENT_BYTES - 2 :]
-    if sealed != _seal(body + _NO_COMMENT):
-        raise RunError(Problem(Mark(str(path)), "R002", "damaged: its checksum doesn't match"))
-    try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except _FAULTS as error:
-        raise RunError(Problem(Mark(str(path)), "R002", f"not an archive: {error}")) from None
+
+def _is_sealed(file: IO[bytes], size: int) -> bool:
+    """Whether the end of an archive is the checksum of all that is before it."""
+    digest, left = hashlib.sha256(), size - len(_NO_COMMENT) - _COMMENT_BYTES
+    while left > 0 and (block := file.read(min(left, _BLOCK_BYTES))):
+        digest.update(block)
+        left -= len(block)
+    digest.update(_NO_COMMENT)
+    return left == 0 and file.read() == _sealed_by(digest.hexdigest())

@@ -20,7 +20,7 @@ from tftrain.config import outputs, squashing
 from tftrain.data import Form, Fresh, Note
 from tftrain.data.table import written
 from tftrain.data.table.written import Block, Cells
-from tftrain.errors import DataError, Mark, Problem, StorageError
+from tftrain.errors import DataError, Mark, Problem, StorageError, harmless
 from tftrain.recorded import Recorded
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ _ROWS = "a table (.csv, .tsv, .txt, .jsonl, .parquet), an .npz or .npy file, or 
 _STEP_BYTES = 16 * 1024 * 1024  # of the widest layer's outputs
 _STEP_ROWS = 8192
 _BLOCK_ROWS = 65_536
+_CHARACTERS = 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -143,8 +144,9 @@ def _to_stdout(blocks: Iterator[Block]) -> None:
             written.write(path, blocks)
         except OSError as error:
             raise StorageError(files.cannot("written", path, error)) from error
-        with path.open("rb") as file:
-            shutil.copyfileobj(file, sys.stdout.buffer)
+        with path.open(encoding="utf-8", newline="") as file:
+            while some := file.read(_CHARACTERS):  # a name may hold what JSON lets through
+                sys.stdout.buffer.write(harmless(some).encode())
         sys.stdout.buffer.flush()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,7 @@ def prepare(
     allow_code: bool = False,
     threads: int | None = None,
     meanwhile: Callable[[], object] | None = None,
+    load: Callable[..., tuple[Config, Source]] = config.load,
 ) -> Asked:
     """Reads a config and its data, and checks all that can be checked without TensorFlow.
 
@@ -84,13 +86,15 @@ def prepare(
         allow_code: whether the Python files that the config names may run.
         threads: where the config doesn't say; the cores if not given.
         meanwhile: begins what can be done while large tables are read, and returns at once.
+        load: reads the file; `config.recorded` for that of a run.
 
     Raises:
         ConfigError, DataError: with every fault of the config, or else of the data.
         RunError: when runs can't be written there.
     """
     begun = time.perf_counter()
-    settings, source = _load(path, overrides, require, allow_code=allow_code)
+    loaded = partial(load, path, overrides, data_files=True)
+    settings, source = _loaded(loaded, require, allow_code=allow_code)
     if meanwhile is not None and data.table_bytes(settings) > _LARGE_BYTES:
         meanwhile()
     splits = data.load(settings, source)
@@ -112,13 +116,13 @@ def prepare(
     return replace(asked, requirements=tuple(requirements), seconds=seconds)
 
 
-def _load(
-    path: Path, overrides: Sequence[str], require: Iterable[str], *, allow_code: bool
+def _loaded(
+    load: Callable[[], tuple[Config, Source]], require: Iterable[str], *, allow_code: bool
 ) -> tuple[Config, Source]:
     """The config in force; all that is wrong with it, with what is required, and with the run."""
     problems: list[Problem] = []
     config.collect(problems, lambda: requirement.parse(require))
-    loaded = config.collect(problems, lambda: config.load(path, overrides, data_files=True))
+    loaded = config.collect(problems, load)
     if loaded:
         settings, source = loaded
         permitted = config.collect(problems, lambda: config.permit(source, allowed=allow_code))

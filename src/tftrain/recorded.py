@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from tftrain import copies, data, files, runs
-from tftrain.config import Config, Source
+from tftrain.config import Config, Source, memory, resolve_layers
+from tftrain.config.shapes import trace
 from tftrain.data import Encoding, Form, Fresh, Part, Preparation, Splits
-from tftrain.errors import DataError, Mark, Problem, RunError, did_you_mean
+from tftrain.errors import ConfigError, DataError, Mark, Problem, RunError, counted, did_you_mean
 
 _PREPARATION = "preparation/"
+_BYTES = 4  # of a number in a row
 
 
 @dataclass(frozen=True)
@@ -105,9 +109,7 @@ def read(folder: Path, summary: Mapping[str, Any], *, allow_code: bool = False) 
     settings, source = copies.load(folder, summary, allowed=allow_code)
     weights = files.read_arrays(folder / runs.WEIGHTS)
     learnt = {name: weights.pop(name) for name in [*weights] if name.startswith(_PREPARATION)}
-    preparation = data.preparation_of(
-        {name.removeprefix(_PREPARATION): array for name, array in learnt.items()}
-    )
+    preparation = _preparation(folder, learnt)
     classes = summary.get("classes")
     form = Form(
         tuple(summary["inputs"]),
@@ -115,7 +117,47 @@ def read(folder: Path, summary: Mapping[str, Any], *, allow_code: bool = False) 
         None if classes is None else tuple(classes),
         preparation.target,
     )
-    return Recorded(folder, summary, settings, source, form, preparation, weights)
+    found = Recorded(folder, summary, settings, source, form, preparation, weights)
+    _require_sense(found)
+    return found
+
+
+def _preparation(folder: Path, learnt: Mapping[str, NDArray[Any]]) -> Preparation:
+    try:
+        return data.preparation_of(
+            {name.removeprefix(_PREPARATION): array for name, array in learnt.items()}
+        )
+    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError):
+        raise _damaged(folder, "what it learnt of preparing rows can't be read") from None
+
+
+def _require_sense(run: Recorded) -> None:
+    """Sees that a run's files belong together and that this machine can hold their network.
+
+    Raises:
+        ConfigError: when the network doesn't fit into memory.
+        RunError: when what was learnt is of other rows, or the weights of another network.
+    """
+    inputs, room = run.form.inputs, files.machine_memory()
+    if room is not None and _BYTES * math.prod(inputs) > room:
+        raise _damaged(run.folder, "rows that are larger than this machine's memory", runs.SUMMARY)
+    table, _ = trace(resolve_layers(run.config.model, run.source), inputs)
+    if too_large := memory.fault(table, run.config, run.source):
+        raise ConfigError(too_large[1])
+    odd = run.preparation.misfit(inputs, run.form.labels)
+    if odd or not data.prepares(run.config.data, run.preparation):
+        raise _damaged(run.folder, f"the {odd or 'preparation'} of other rows")
+    if not all(np.isfinite(one).all() for one in run.weights.values() if one.dtype.kind in "fc"):
+        raise _damaged(run.folder, "weights that are not finite")
+    numbers = [row.parameters for row in table if row.parameters is not None]
+    held = sum(array.size for array in run.weights.values())
+    if len(numbers) == len(run.config.model.layers) and sum(numbers) != held:
+        message = f"weights of another network: {counted(held, 'number')}, not {sum(numbers):,}"
+        raise _damaged(run.folder, message)
+
+
+def _damaged(folder: Path, message: str, file: str = runs.WEIGHTS) -> RunError:
+    return RunError(Problem(Mark(str(folder / file)), "R002", f"damaged: {message}"))
 
 
 def kept(weights: Mapping[str, NDArray[Any]], preparation: Preparation) -> dict[str, NDArray[Any]]:

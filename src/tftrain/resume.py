@@ -11,7 +11,7 @@ from typing import Any
 from tftrain import checkpoint, config, copies, runs
 from tftrain import prepare as preparing
 from tftrain.checkpoint import Checkpoint
-from tftrain.config import Config
+from tftrain.config import Config, Source
 from tftrain.errors import ConfigError, Mark, Problem, RunError, counted, listed
 from tftrain.prepare import Asked
 from tftrain.runs import Run
@@ -50,12 +50,13 @@ def prepare(
     run = runs.reopen(folder, _summary(folder))
     try:
         recorded = _recorded(run, allow_code=allow_code)
-        source = _config_of(run, path)
+        source, load = _config_of(run, path)
         kept = _checkpoint(run, recorded)
-        _require_fit(run, recorded, kept, config.load(source, overrides)[0])
+        _require_fit(run, recorded, kept, load(source, overrides)[0])
         found = preparing.prepare(
             source,
             overrides,
+            load=load,
             runs_dir=folder.parent,
             require=require,
             allow_code=allow_code,
@@ -77,8 +78,8 @@ def _newest(path: Path | None, overrides: Sequence[str], runs_dir: Path) -> Path
     wanted = config.load(path, overrides)[0]
     for folder, summary in runs.summaries(runs_dir):
         if summary.get("state") != runs.FINISHED and not summary.get("smoke"):
-            with contextlib.suppress(ConfigError):
-                recorded = config.load(folder / runs.RESOLVED)[0]
+            with contextlib.suppress(ConfigError, RunError):
+                recorded = config.recorded(folder / runs.RESOLVED)[0]
                 if recorded.name == wanted.name and not any(_differences(recorded, wanted)):
                     return folder
     message = "no unfinished run of this config here; `tftrain fit` without --resume begins one"
@@ -97,13 +98,13 @@ def _recorded(run: Run, *, allow_code: bool) -> Config | None:
     return copies.load(run.folder, run.summary, allowed=allow_code)[0] if run.summary else None
 
 
-def _config_of(run: Run, path: Path | None) -> Path:
-    """The config to go on with: the one that is given, or else the run's own."""
+def _config_of(run: Run, path: Path | None) -> tuple[Path, Callable[..., tuple[Config, Source]]]:
+    """The config to go on with, and how it is read: the one that is given, or the run's own."""
     own = run.folder / runs.RESOLVED
     if path is None and not own.exists():
         message = "killed before it had its config: `tftrain fit CONFIG --resume RUN`"
         raise _refused(run, message)
-    return path or own
+    return (own, config.recorded) if path is None else (path, config.load)
 
 
 def _require_fit(run: Run, recorded: Config | None, kept: Checkpoint | None, asked: Config) -> None:

@@ -12,6 +12,7 @@ import itertools
 import json
 import os
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Collection, Mapping
@@ -65,6 +66,11 @@ FILES: Mapping[str, str] = MappingProxyType(
 RUNNING, FINISHED, STOPPED, FAILED = "running", "finished", "stopped", "failed"
 INTERRUPTED = "interrupted"  # `running`, but nobody is at it any more
 _SECONDS_BETWEEN_WRITES = 2.0
+_LARGEST = sys.float_info.max
+_MOST_AXES = 32  # NumPy's
+_MOST_ROWS = 2**53
+_DEEPEST = 10  # of a summary's values in one another
+_SHOWN = 40  # characters of a value that is none
 
 
 @dataclass
@@ -211,9 +217,9 @@ def summaries(runs_dir: Path) -> list[tuple[Path, dict[str, Any]]]:
     found = []
     with contextlib.suppress(OSError):
         for entry in os.scandir(runs_dir):
-            with contextlib.suppress(OSError, ValueError, RecursionError):
-                summary = json.loads(Path(entry.path, SUMMARY).read_bytes())
-                if isinstance(summary, dict) and not _wrong(summary):
+            with contextlib.suppress(RunError):
+                summary = _object(files.read(Path(entry.path, SUMMARY)))
+                if summary is not None and not _wrong(summary):
                     found.append((Path(entry.path), _as_it_is(Path(entry.path), summary)))
     return sorted(found, key=lambda run: (str(run[1].get("started")), run[0].name), reverse=True)
 
@@ -244,7 +250,7 @@ def find(runs_dir: Path, name: str | None) -> tuple[Path, dict[str, Any]]:
     folder = named(runs_dir, name)
     summary = _as_it_is(folder, summary_of(folder))
     if summary.get("state") != FINISHED:
-        message = f"not finished: its state is `{summary.get('state')}`"
+        message = f"not finished: its state is `{str(summary.get('state'))[:_SHOWN]}`"
         if summary.get("state") != RUNNING:
             message += f"; `tftrain fit --resume {folder}` goes on"
         raise RunError(Problem(Mark(str(folder)), "R001", message))
@@ -280,13 +286,10 @@ def summary_of(folder: Path) -> dict[str, Any]:
         RunError: when the folder is no run, or the summary is damaged or a newer tftrain's.
     """
     path = folder / SUMMARY
-    if not os.path.exists(path):  # noqa: PTH110 - which never raises, whatever the name
+    if not os.path.lexists(path):
         raise RunError(Problem(Mark(str(folder)), "R001", f"not a run: it has no {SUMMARY}"))
-    try:
-        summary = json.loads(files.read(path))
-    except (ValueError, RecursionError):
-        summary = None
-    if not isinstance(summary, dict):
+    summary = _object(files.read(path))
+    if summary is None:
         raise RunError(Problem(Mark(str(path)), "R002", "damaged: not a JSON object"))
     return _sound(folder, summary)
 
@@ -295,8 +298,9 @@ def _sound(folder: Path, summary: dict[str, Any]) -> dict[str, Any]:
     """The summary, once it is one that this version writes."""
     mark = Mark(str(folder / SUMMARY))
     version = summary.get("format_version")
-    if not isinstance(version, int) or version > FORMAT_VERSION:
-        message = f"format version {version}: this tftrain reads up to {FORMAT_VERSION}"
+    if type(version) is not int or not 1 <= version <= FORMAT_VERSION:
+        shown = json.dumps(version)[:_SHOWN]
+        message = f"format version {shown}: this tftrain reads up to {FORMAT_VERSION}"
         raise RunError(Problem(mark, "R002", message))
     wanted = _FORMS if summary.get("state") == FINISHED else {}
     for key, is_sound in wanted.items():
@@ -311,9 +315,37 @@ def _wrong(summary: Mapping[str, Any]) -> str | None:
     return next((key for key in present if not _FORMS[key](summary[key])), None)
 
 
+def _object(content: bytes) -> dict[str, Any] | None:
+    """A JSON object as `Run.update` writes one; None for anything else."""
+    try:
+        found = json.loads(content, parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) and _is_flat(found, _DEEPEST) else None
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(constant)  # NaN and the like, which JSON hasn't
+
+
+def _is_flat(value: Any, deepest: int) -> bool:
+    if not isinstance(value, dict | list):
+        return True
+    held = value.values() if isinstance(value, dict) else value
+    return deepest > 0 and all(_is_flat(item, deepest - 1) for item in held)
+
+
 def _numbers(value: object) -> bool:
     return isinstance(value, dict) and all(
-        item is None or isinstance(item, int | float) for item in value.values()
+        item is None or (isinstance(item, int | float) and abs(item) <= _LARGEST)
+        for item in value.values()
+    )
+
+
+def _rows(value: object) -> bool:
+    return isinstance(value, dict) and all(
+        type(count) is int and 0 <= count <= _MOST_ROWS
+        for count in (value.get("train"), *value.values())
     )
 
 
@@ -323,12 +355,13 @@ def _names(value: object) -> bool:
 
 
 def _sizes(value: object) -> bool:
-    return isinstance(value, list) and all(isinstance(size, int) and size > 0 for size in value)
+    sizes = isinstance(value, list) and all(type(size) is int and size > 0 for size in value)
+    return sizes and isinstance(value, list) and len(value) <= _MOST_AXES
 
 
 _FORMS: Mapping[str, Callable[[Any], bool]] = {
     "metrics": lambda value: isinstance(value, dict) and all(map(_numbers, value.values())),
-    "rows": lambda value: _numbers(value) and isinstance(value.get("train"), int),
+    "rows": _rows,
     "seconds": _numbers,
     "inputs": lambda value: _sizes(value) and bool(value),
     "labels": _sizes,

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from tftrain.store import Entry
     from tftrain.training import Epoch
 
+_WIDEST = 400
+
 
 class Silent:
     """No progress, and nothing said but what must be."""
@@ -36,7 +38,7 @@ class Silent:
 
     def warn(self, line: str) -> None:
         """Prints the line."""
-        print(line, file=sys.stderr, flush=True)  # noqa: T201 - this is where it goes out
+        print(one_line(line), file=sys.stderr, flush=True)  # noqa: T201 - this is where it goes out
 
 
 class Lines(Silent):
@@ -103,7 +105,7 @@ class Bar(Silent):
 
     def say(self, line: str) -> None:
         """Prints the line above the bar."""
-        self._console.print(line, highlight=False, markup=False)
+        self._console.print(one_line(line), highlight=False, markup=False)
 
 
 def progress(*, quiet: bool) -> Silent:
@@ -168,13 +170,18 @@ def runs_table(found: Sequence[tuple[Path, Mapping[str, Any]]]) -> str:
     for folder, summary in found:
         metrics = summary.get("metrics", {})
         main = metrics.get("test") or metrics.get("validation") or metrics.get("train") or {}
-        shown = one_line("  ".join(f"{name} {number(value)}" for name, value in main.items()))
+        shown = "  ".join(f"{name} {number(value)}" for name, value in main.items())
         seconds = summary.get("seconds", {}).get("total")
-        best = str(summary.get("best_epoch", "-"))
-        state = one_line(str(summary.get("state")))
+        best, state = summary.get("best_epoch", "-"), summary.get("state")
         total = "-" if seconds is None else f"{seconds:.1f}"
-        rows.append([one_line(folder.name), state, best, total, shown])
+        rows.append([_cell(one) for one in (folder.name, state, best, total, shown)])
     return table(["run", "state", "best epoch", "seconds", "metrics"], rows)
+
+
+def _cell(value: object) -> str:
+    """A value of a stranger's file, as short as a table can bear."""
+    text = one_line(str(value))
+    return text if len(text) <= _WIDEST else f"{text[: _WIDEST - 3]}..."
 
 
 def cache_table(found: Sequence[Entry]) -> str:

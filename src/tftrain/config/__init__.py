@@ -14,7 +14,7 @@ from tftrain.config.data import (
     kind_of,
 )
 from tftrain.config.dump import origins, plain, resolved, with_origins
-from tftrain.config.load import load
+from tftrain.config.load import load, recorded
 from tftrain.config.losses import Family, by_shapes, family, outputs, outputs_fault, squashing
 from tftrain.config.own_code import Code, permit, refusal
 from tftrain.config.resolve import Resolved, collect, is_own, resolve, resolve_layers
@@ -68,6 +68,7 @@ __all__ = [
     "outputs_fault",
     "permit",
     "plain",
+    "recorded",
     "refusal",
     "resolve",
     "resolve_layers",

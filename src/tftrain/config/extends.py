@@ -69,6 +69,20 @@ def read(path: Path) -> Chain:
     return Chain(raw, merged, tuple(map(str, chain)), problems, whole)
 
 
+def alone(path: Path, content: bytes) -> Chain:
+    """The tree of what a run recorded, which extends nothing: no other file is opened.
+
+    Raises:
+        ConfigError: when it isn't a mapping, or extends something.
+    """
+    root, found = text.read_on(content, str(path))
+    root = _mapping(root, base=False)
+    if extends := root.items.get(_KEY):
+        message = f"`{_KEY}`: the config of a run stands alone"
+        raise ConfigError([*found, Problem(extends.mark, "C040", message)])
+    return Chain(content, root, (str(path),), found)
+
+
 def merge(base: Mapping, over: Mapping, section: tuple[str, ...] = ()) -> Mapping:
     """One mapping laid over another; neither is changed.
 

@@ -46,6 +46,25 @@ def fill(root: Node) -> list[tuple[Scalar, Problem]]:
     return faults
 
 
+def unescape(root: Node) -> list[tuple[Scalar, Problem]]:
+    """Undoes `escaped` in every value, in place; the environment isn't looked at.
+
+    Returns:
+        Each value that refers to it, left as it was written, and that it may not.
+    """
+    faults: list[tuple[Scalar, Problem]] = []
+    for node in text.scalars(root):
+        if not isinstance(node.value, str) or "${" not in node.value:
+            continue
+        found = _PIECE.finditer(node.value)
+        if piece := next((piece for piece in found if not piece["escape"]), None):
+            message = f"`{piece[0]}`: the config of a run takes nothing from the environment"
+            faults.append((node, Problem(node.mark, "C041", message)))
+        else:
+            node.value = node.value.replace("$${", "${")
+    return faults
+
+
 def fill_or_fail(root: Node) -> None:
     """As `fill`.
 

@@ -13,9 +13,10 @@ from typing import Any
 
 from tftrain.config import catalog
 from tftrain.config.catalog import Argument, Catalog, Entry
+from tftrain.config.checks import CALLBACK_PATHS
 from tftrain.config.data import DATASETS, TABLE_SUFFIXES
 from tftrain.config.losses import ACCURACY, BY_SHAPES
-from tftrain.config.resolve import ARGUMENTS, REFUSED, accepted_by, class_of, kinds_in
+from tftrain.config.resolve import ARGUMENTS, REFUSED, VOCABULARY, accepted_by, class_of, kinds_in
 from tftrain.config.schema import Config
 from tftrain.errors import CODES
 
@@ -49,6 +50,10 @@ _TEXTS: Mapping[tuple[str, str], list[Schema]] = {  # what the checks of `schema
     ("Arrays", "y"): [_NPY_FILE],
     ("Arrays", "sample_weight"): [_NPY_FILE],
     ("Lint", "ignore"): [{"enum": list(_LINT), "enumDescriptions": list(_LINT.values())}],
+}
+_REFUSED_TEXTS: Mapping[str, Schema] = {  # by an object's argument
+    VOCABULARY: {},
+    **{name: {"pattern": r"^/|(^|/)\.\.(/|$)"} for name in CALLBACK_PATHS},
 }
 _NOTES = ("description", "default")
 _ANY_SCALAR = ["string", "number", "boolean", "null"]
@@ -304,6 +309,8 @@ def _argument(name: str, argument: Argument) -> Schema:
     notes: Schema = {"description": argument.description} if argument.description else {}
     if not argument.required and argument.default is not None:
         notes["default"] = argument.default
+    if name in _REFUSED_TEXTS:
+        notes["not"] = {"type": "string"} | _REFUSED_TEXTS[name]
     kinds = kinds_in(name)
     if argument.choices:
         return notes | {"anyOf": _choices(argument)}

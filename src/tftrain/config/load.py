@@ -49,8 +49,36 @@ def load(
         ConfigError: with everything that is wrong with it, in the order of the file and its bases.
     """
     chain = extends.read(path)
+    return _load(path, chain, interpolate.fill(chain.root), overrides, data_files=data_files)
+
+
+def recorded(
+    path: Path, overrides: Sequence[str] = (), *, data_files: bool = False
+) -> tuple[Config, Source]:
+    """The config that a run, perhaps a stranger's, recorded: it stands alone.
+
+    Args:
+        path: `config.resolved.yaml`.
+        overrides: as in `load`.
+        data_files: as in `load`.
+
+    Raises:
+        ConfigError: as `load`; and where it extends another or asks for the environment.
+        RunError: when it is no plain file that can be read.
+    """
+    chain = extends.alone(path, files.read(path))
+    return _load(path, chain, interpolate.unescape(chain.root), overrides, data_files=data_files)
+
+
+def _load(
+    path: Path,
+    chain: extends.Chain,
+    unfilled: list[tuple[Scalar, Problem]],
+    overrides: Sequence[str] = (),
+    *,
+    data_files: bool = False,
+) -> tuple[Config, Source]:
     root, problems = chain.root, [*chain.problems]
-    unfilled = interpolate.fill(root)
     for one in overrides:
         resolve.collect(problems, partial(override.apply, root, one))
     _make_absolute(root)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Sequence
 
+from tftrain import files
 from tftrain.config.resolve import resolve
 from tftrain.config.schema import Config
 from tftrain.config.shapes import Row
@@ -26,7 +26,7 @@ def fault(table: Sequence[Row], config: Config, source: Source) -> tuple[int, Pr
     Counted is what surely has to be there at once: weights, a gradient of each, what the optimizer
     keeps of it, and the layer's outputs of a single row.
     """
-    memory = _memory()
+    memory = files.machine_memory()
     if memory is None:
         return None
     optimizer = resolve(
@@ -46,14 +46,6 @@ def fault(table: Sequence[Row], config: Config, source: Source) -> tuple[int, Pr
             )
             return place, source.problem(row.layer.path, "K009", message)
     return None
-
-
-def _memory() -> int | None:
-    """The machine's memory in bytes, where the system tells."""
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):  # Windows knows no such question
-        return None
 
 
 def _bytes(number: int) -> str:

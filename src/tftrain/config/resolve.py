@@ -47,6 +47,7 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
     "schedule": ("schedule",),
     "fn": ("loss", "metric"),
 }
+VOCABULARY = "vocabulary"
 _METRIC_ARGUMENTS = ("name", "dtype")  # of a function among the metrics, as Keras wraps it
 _ANYTHING = Argument(required=False, default=None, description="", types=(), choices=())
 _TYPES: dict[str, type] = {"bool": bool, "int": int, "float": float, "str": str}
@@ -281,6 +282,9 @@ class _Resolver:
 
     def _check(self, name: str, value: Any, path: Place, argument: Argument | None) -> None:
         """A value of the type, and among the words, that Keras's docstring tells."""
+        if name == VOCABULARY and isinstance(value, str):  # Keras would open that file
+            opened = f"`{name}`: expected a list of its words or numbers, got {value!r}"
+            raise ConfigError(self.source.problem(path, "K007", opened))
         if argument is None or value is None:
             return
         wanted = argument.types

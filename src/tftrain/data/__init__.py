@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tftrain.config import Arrays, Config, Source, family, kind_of
+from tftrain.config import Arrays, Config, Data, Source, family, kind_of
 from tftrain.data import arrays, cache, labels, learning, sources, table
 from tftrain.data.cache import table_bytes
 from tftrain.data.facts import facts
@@ -38,6 +38,7 @@ __all__ = [
     "load",
     "load_part",
     "preparation_of",
+    "prepares",
     "table_bytes",
     "unlabelled",
 ]
@@ -128,6 +129,16 @@ def load_part(
     with cache.Room() as room:
         part = _other_part(config, raw, encoding, preparation, room)
     return replace(part, notes=raw.told())
+
+
+def prepares(data: Data, preparation: Preparation) -> bool:
+    """Whether a preparation is of the kind that rows of such data go through."""
+    kind = "arrays" if isinstance(data.source, Arrays) else kind_of(data.source)
+    listed_images = any(column.kind == "image" for column in data.columns.values())
+    columns = kind == "table" and data.series is None and not listed_images
+    pixels = kind == "images" or listed_images
+    got = preparation.columns is not None, preparation.pixels is not None
+    return got == (columns, pixels)
 
 
 def unlabelled(

@@ -7,6 +7,7 @@ import gzip
 import importlib.util
 import io
 import lzma
+import stat
 import struct
 import tokenize
 import zipfile
@@ -125,7 +126,7 @@ def _npy_files(source: Arrays) -> Raw:
 
 def _npy(path: Path) -> NDArray[Any]:
     with _told(path):
-        size = path.stat().st_size
+        size = _size(path)
         with path.open("rb") as file:
             _check_header(file, size)
             file.seek(0)
@@ -134,15 +135,28 @@ def _npy(path: Path) -> NDArray[Any]:
         return npy.open_memmap(path, mode="r")
 
 
+def _size(path: Path) -> int:
+    """The bytes of what is a file: a pipe would be waited for, and a device may have no end."""
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
+        raise ValueError("expected a file, got a pipe or a device")
+    return status.st_size
+
+
 def _npz(path: Path, data: Data, *, labelled: bool) -> Raw:
     labels = weights = None
-    with _told(path), zipfile.ZipFile(path) as archive:
+    with _told(path), _archive(path) as archive:
         inputs = _member(archive, data.x, path)
         if labelled and _holds(archive, data.y):
             labels = _member(archive, data.y, path)
         if labelled and data.sample_weight is not None:
             weights = _member(archive, data.sample_weight, path)
     return Raw(inputs, labels, weights, None, str(path))
+
+
+def _archive(path: Path) -> zipfile.ZipFile:
+    _size(path)
+    return zipfile.ZipFile(path)
 
 
 def _holds(archive: zipfile.ZipFile, name: str) -> bool:
@@ -155,7 +169,7 @@ def _member(archive: zipfile.ZipFile, name: str, path: Path) -> NDArray[Any]:
         near = did_you_mean(name, members) or f"; it holds {listed(members) or 'none'}"
         raise DataError(Problem(Mark(str(path)), "D003", f"no array called `{name}`{near}"))
     member = archive.getinfo(f"{name}.npy")
-    if member.file_size > _TOO_LARGE:
+    if member.file_size > min(_TOO_LARGE, files.machine_memory() or _TOO_LARGE):
         raise ValueError(f"`{name}` takes {member.file_size:,} bytes of memory: use an .npy file")
     if member.file_size > _BOMB_BYTES and member.file_size > _BOMB_RATIO * member.compress_size:
         raise ValueError(f"`{name}` unpacks to {member.file_size:,} bytes: is it a zip bomb?")

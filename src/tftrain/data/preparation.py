@@ -36,6 +36,18 @@ class Preparation:
         """What a person should know of it."""
         return self.columns.described() if self.columns else []
 
+    def misfit(self, inputs: tuple[int, ...], labels: tuple[int, ...]) -> str | None:
+        """What of it can't have been learnt from rows of such inputs and labels, or None."""
+        moments = self.scaling.arrays().values()
+        aims = () if self.target is None else (self.target.mean, self.target.deviation)
+        wrong = {
+            "scaling": not all(_is_one_of(one, (), inputs[-1:]) for one in moments),
+            "columns": self.columns is not None and (self.columns.width,) != inputs,
+            "pixels": self.pixels is not None and self.pixels != inputs,
+            "target": not all(_is_one_of(one, (), labels) for one in aims),
+        }
+        return next((name for name, is_wrong in wrong.items() if is_wrong), None)
+
     def arrays(self) -> dict[str, NDArray[Any]]:
         """What a run keeps of it."""
         kept: dict[str, NDArray[Any]] = dict(self.scaling.arrays())
@@ -49,7 +61,11 @@ class Preparation:
 
 
 def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> Preparation:
-    """The preparation that `Preparation.arrays` kept."""
+    """The preparation that `Preparation.arrays` kept.
+
+    Raises:
+        ValueError, TypeError, LookupError, AttributeError, RecursionError: when it is not that.
+    """
     held = {
         name.partition("/")[2]: one for name, one in arrays.items() if name.startswith("target/")
     }
@@ -64,3 +80,9 @@ def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> Preparation:
 def _pixels(array: NDArray[np.int64]) -> tuple[int, int, int]:
     height, width, channels = (int(size) for size in array)
     return height, width, channels
+
+
+def _is_one_of(array: NDArray[Any], *shapes: tuple[int, ...]) -> bool:
+    """Whether it is finite 32-bit numbers of one of some shapes."""
+    alike = array.dtype == np.float32 and array.shape in shapes
+    return alike and bool(np.isfinite(array).all())

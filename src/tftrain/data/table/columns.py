@@ -329,21 +329,49 @@ def _plain(column: Prepared) -> dict[str, Any]:
 
 
 def from_plain(plain: Mapping[str, Any]) -> Columns:
-    """What `Columns.plain` gave.
+    """What `Columns.plain` gave; kinds and types go into SQL, so each is one that there is.
 
     Raises:
-        ValueError, TypeError, KeyError: when it is not that.
+        ValueError, TypeError, LookupError, AttributeError: when it is not that.
     """
     made = []
     for one in plain["columns"]:
-        values: dict[str, Any] = {
-            key: tuple(value) if isinstance(value, list) else value for key, value in one.items()
-        }
+        values = dict(one)
         kind = _KINDS[values.pop("kind")]
         if kind is Text:
-            values["vectorizer"] = vectorizer_of(values["vectorizer"])
-        made.append(kind(**values))
-    return Columns(tuple(made), plain["dropped"], plain["types"])
+            made.append(Text(_as(str, values["name"]), vectorizer_of(values["vectorizer"])))
+        else:
+            made.append(_as(kind, values))
+            if not _can_be_counted(made[-1]):
+                raise ValueError("numbers that nobody learns")
+    names = [column.name for column in made]
+    found = Columns(
+        tuple(made), _as(dict[str, str], plain["dropped"]), _as(dict[str, Type], plain["types"])
+    )
+    if len({*names}) < len(names) or {*names} - {*found.types} or found.width < len(names):
+        raise ValueError("columns without a type or a width, or one twice")
+    return found
+
+
+def _can_be_counted(column: Prepared) -> bool:
+    """Whether a column's numbers are 32-bit ones, and none of them a divisor of nothing."""
+    if not isinstance(column, Number | Date):
+        return True
+    limits = np.finfo(np.float32)
+    ends = column.boundaries if isinstance(column, Number) else ()
+    cycles = () if isinstance(column, Number) else column.cycles
+    small = all(
+        abs(one) <= float(limits.max) for one in (column.fill, column.first, column.second, *ends)
+    )
+    return (
+        small and abs(column.second) >= float(limits.tiny) and {*cycles} <= {*CYCLES["TIMESTAMP"]}
+    )
+
+
+def _as(kind: Any, value: Any) -> Any:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(kind).validate_python(value)
 
 
 def as_bytes(columns: Columns) -> NDArray[np.uint8]:

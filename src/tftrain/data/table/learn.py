@@ -122,7 +122,7 @@ def _number(rows: Table, name: str, one: Kinds, moments: tuple[Any, ...]) -> Num
         return Number(name, 0.0, boolean=one.kind == "boolean")
     fill = _fill(rows, name, asked.impute, mean, missing=missing)
     if one.kind == "boolean":
-        return Number(name, round(mean), indicator=missing, boolean=True)
+        return Number(name, float(round(mean)), indicator=missing, boolean=True)
     if asked.num_bins is not None:
         return Number(name, fill, missing, boundaries=_boundaries(rows, name, asked.num_bins))
     first, second = 0.0, 1.0

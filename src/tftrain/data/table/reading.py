@@ -46,6 +46,8 @@ _CODE = re.compile(
     re.IGNORECASE,
 )
 _INDEX = "Unnamed: 0"  # what pandas calls a first column without a name, which it writes
+_MAGIC = re.compile(r"[*?\[]")
+_OWN_COLUMNS = "hive_partitioning = false"  # none of the folder's name, `year=2024`
 _QUOTING = "header = true, quote = '\"', escape = '\"', skip = 0, comment = ''"
 
 
@@ -113,15 +115,21 @@ def reader(
     for path in paths:
         _require_file(path)
     name = Path(paths[0]).name.lower().removesuffix(".gz")
-    many = f"[{', '.join(map(text, paths))}]"
+    many = _listed(paths)
     if name.endswith(".parquet"):
-        return Reader(f"read_parquet({many})")
+        return Reader(f"read_parquet({many}, {_OWN_COLUMNS})")
     if name.endswith((".jsonl", ".ndjson")):
         for path in paths:
             _require_objects(path)
         options = "format = 'newline_delimited', sample_size = -1, dateformat = '%Y-%m-%d'"
-        return Reader(f"read_json({many}, {options})")
+        return Reader(f"read_json({many}, {_OWN_COLUMNS}, {options})")
     return _csv(paths, data, types, only=only, known=known)
+
+
+def _listed(paths: Sequence[str]) -> str:
+    """Files as duckdb takes them; a `*` in the name of one is no pattern of others."""
+    plain = (_MAGIC.sub(r"[\g<0>]", path) for path in paths)
+    return f"[{', '.join(map(text, plain))}]"
 
 
 def _csv(
@@ -143,7 +151,8 @@ def _csv(
             )
             raise _fault(path, message, 1)
     nulls = ", ".join(map(text, ["", *data.missing]))
-    start = f"read_csv([{', '.join(map(text, paths))}], {_QUOTING}, delim = {text(head.delimiter)}"
+    start = f"read_csv({_listed(paths)}, {_OWN_COLUMNS}, {_QUOTING}"
+    start += f", delim = {text(head.delimiter)}"
     start += f", encoding = '{data.encoding}', nullstr = [{nulls}]"
     plain = ", ".join(f"{text(name)}: 'VARCHAR'" for name in names)
     strict = f"{start}, auto_detect = false, columns = {{{plain}}})"

@@ -66,8 +66,8 @@ _MEANT: Mapping[re.Pattern[str], str] = {
         "closed?",
         "invalid state|when sniffing": "can't be read: some lines end in CR LF and some in LF, or "
         "a quote stands within a cell",
-        "magic bytes|Parquet file|parquet metadata|TProtocol|deserialize": "can't be read: not a "
-        "whole Parquet file",
+        "magic bytes|Footer length|Parquet file|parquet metadata|TProtocol|deserialize": "can't be "
+        "read: not a whole Parquet file",
         "failed to allocate|Out of Memory|could not allocate": "can't be read: it takes more "
         "memory than tftrain gives a table (700 MB); leave columns out, or take fewer rows",
         "Schema mismatch|schema mismatch": "can't be read: its files hold different columns, or "

@@ -11,17 +11,18 @@ from __future__ import annotations
 import heapq
 import string
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain, compress, count, islice, repeat
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 Mode = Literal["tokens", "multi_hot", "count", "tf_idf"]
 
+MOST_NGRAMS = 5
 _LOWER = bytes(range(256)).lower()
 _PUNCTUATION = string.punctuation.encode()  # exactly what Keras's pattern names
 _ROWS = 256  # whose words are held in memory at a time
@@ -121,10 +122,24 @@ class Vectorizer:
         }
 
 
-def from_plain(value: dict[str, Any]) -> Vectorizer:
-    """The vectorizer that `Vectorizer.plain` kept."""
-    idf = None if value["idf"] is None else np.array(value["idf"], np.float32)
-    return Vectorizer(**value | {"vocabulary": tuple(value["vocabulary"]), "idf": idf})
+def from_plain(value: Mapping[str, Any]) -> Vectorizer:
+    """The vectorizer that `Vectorizer.plain` kept.
+
+    Raises:
+        ValueError, TypeError, LookupError: when it is not that.
+    """
+    vocabulary, length, ngrams = tuple(value["vocabulary"]), value["length"], value["ngrams"]
+    with np.errstate(over="ignore"):
+        idf = None if value["idf"] is None else np.array(value["idf"], np.float32)
+    mode = get_args(Mode)[get_args(Mode).index(value["mode"])]
+    counted = all(type(one) is int for one in (length, ngrams)) and 1 <= ngrams <= MOST_NGRAMS
+    weighed = mode != "tf_idf" or (
+        idf is not None and idf.shape == (len(vocabulary),) and bool(np.isfinite(idf).all())
+    )
+    long = length > 0 if mode == "tokens" else length == 0
+    if not (counted and weighed and long and all(isinstance(term, str) for term in vocabulary)):
+        raise ValueError("a column of text that nothing makes")
+    return Vectorizer(mode, vocabulary, idf if mode == "tf_idf" else None, length, ngrams)
 
 
 def learn(
