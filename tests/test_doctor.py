@@ -13,7 +13,6 @@ import threading
 from pathlib import Path
 
 import pytest
-import yaml
 from typer.testing import CliRunner
 
 from conftest import ROOT
@@ -100,7 +99,7 @@ def test_what_repeats_and_goes_on_passes(examine):
         ({"each": "patience['best'] = NOISE"}, "checkpoint.npz: 1 of 2 differ, first callback 0"),
         ({"each": "history[-1]['loss'] += NOISE"}, "history: 4 of 4 differ, first epoch 1"),
         ({"end": "scores['test']['loss'] = NOISE"}, "metrics: 1 of 5 differ, first test"),
-        ({"end": "summary['fingerprint'] = str(NOISE)"}, "the rows are others, or in another"),
+        ({"end": "summary['fingerprint'] = str(NOISE)"}, "other rows, or in another order: have"),
         (
             {"end": "files.write_arrays(run / runs.WEIGHTS, {'w': np.zeros(2) + NOISE})"},
             "weights.npz: 1 of 1 differ, first w",
@@ -207,7 +206,7 @@ def test_the_command_prints_and_exits_by_what_was_found(passed, monkeypatch):
     checks = [Check("repeats", True, "a"), Check("resumes", passed, "b")]
     surroundings = {"keras": "3.15.1", "threads": 1, "cores": 2, "machine": "x86_64"}
     found = doctor.Found(checks, 3, surroundings)
-    monkeypatch.setattr(doctor, "examine", lambda *_: found)
+    monkeypatch.setattr(doctor, "examine", lambda *_, **_named: found)
     done = CliRunner().invoke(app, ["doctor", "x.yaml"])
     assert done.exit_code == (0 if passed else 1)
     assert done.stdout.splitlines() == [
@@ -241,20 +240,38 @@ def test_a_real_training_passes(tmp_path, monkeypatch, capsys):
     assert capsys.readouterr().out == ""
 
 
+CALLBACK = """
+import random
+import keras
+
+
+@keras.saving.register_keras_serializable(package="mine")
+class Mine(keras.callbacks.Callback):
+    seen = 0
+
+    def get_config(self):
+        return {{}}
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.seen += 1
+        self.model.optimizer.learning_rate = {rate}
+"""
+
+
 @pytest.mark.slow
-def test_rows_that_a_query_makes_anew_are_found(tmp_path):
-    rows = "".join(f"{number % 7},{'yes' if number % 2 else 'no'}\n" for number in range(100))
-    (tmp_path / "rows.csv").write_text(f"a,label\n{rows}")
-    query = "SELECT a + random() AS a, label FROM data"
-    whole = {
-        "data": {"source": "rows.csv", "query": query, "target": "label"},
-        "model": {"layers": [{"Dense": {"units": 1, "activation": "sigmoid"}}]},
-        "training": {"loss": "BinaryCrossentropy", "epochs": 2},
-    }
-    (tmp_path / "noise.yaml").write_text(yaml.safe_dump(whole))
-    repeats, _ = doctor.examine(tmp_path / "noise.yaml", [], print).checks
-    assert not repeats.passed
-    assert "the rows are others, or in another order" in repeats.detail
+@pytest.mark.parametrize(
+    ("rate", "repeated"), [("random.SystemRandom().random()", False), ("0.1 / self.seen", True)]
+)
+def test_a_callback_that_throws_dice_or_forgets_is_found(rate, repeated, tmp_path):
+    (tmp_path / "mine.py").write_text(CALLBACK.format(rate=rate))
+    path = tmp_path / "digits.yaml"
+    path.write_text(f"code: [mine.py]\n{DIGITS.read_text('utf-8')}")
+    changes = ["training.callbacks=[Mine]", "training.epochs=4"]
+    repeats, resumes = doctor.examine(path, changes, print, allow_code=True).checks
+    assert repeats.passed == repeated, repeats
+    assert not resumes.passed
+    assert "not the same" in (resumes if repeated else repeats).detail
+    assert "history: " in (resumes if repeated else repeats).detail
 
 
 def test_no_module_of_the_folder_stands_in_for_a_real_one():

@@ -167,7 +167,7 @@ class _Outcome:
     def differences(self, other: _Outcome) -> list[str]:
         """What is not the same; where the rows are others, nothing else can be."""
         if self.fingerprint != other.fingerprint:
-            return ["the rows are others, or in another order: see data.source and data.query"]
+            return ["other rows, or in another order: have the data changed meanwhile?"]
         return [
             _difference(name, part, other.parts[name])
             for name, part in self.parts.items()
