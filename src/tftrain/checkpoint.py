@@ -119,8 +119,11 @@ def read(path: Path) -> Checkpoint:
 
 
 def digest(settings: Config) -> str:
-    """The SHA-256 of all values in force but those of `FREE`."""
-    values = config.plain(settings)
+    """The SHA-256 of all values in force but those of `FREE`.
+
+    Defaults don't count: a later version may have keys that this one doesn't know.
+    """
+    values = config.plain(settings, defaults=False)
     kept = {path: value for path, value in values.items() if not is_free(path)}
     return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
 

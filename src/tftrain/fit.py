@@ -8,7 +8,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
@@ -78,6 +78,8 @@ def fit(asked: Asked, progress: Progress) -> Run:
     """
     before = time.perf_counter() - asked.seconds
     clock = _Clock(before, {"data": round(asked.seconds, 3)})
+    if asked.checkpoint:
+        clock.seconds["training"] = asked.checkpoint.seconds
     git = environment.ask_git()
     for note in asked.splits.notes:
         progress.warn(str(note))
@@ -195,11 +197,12 @@ def _train(asked: Asked, job: Job, run: Run, progress: Progress, clock: _Clock) 
     progress.begin(epochs)
     try:
         progress.advance(job.state.epoch)
-        for epoch in training.train(job):
-            run.record(_row(epoch))
-            progress.epoch(epoch)
-            if keeper.due(job.state):
-                keeper.keep(run.folder / runs.CHECKPOINT, _checkpoint(asked, job, run, clock))
+        with closing(training.train(job)) as done:  # callbacks have their last word, whatever comes
+            for epoch in done:
+                run.record(_row(epoch))
+                progress.epoch(epoch)
+                if keeper.due(job.state):
+                    keeper.keep(run.folder / runs.CHECKPOINT, _checkpoint(asked, job, run, clock))
     finally:
         progress.end()
 

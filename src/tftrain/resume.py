@@ -88,7 +88,7 @@ def _newest(path: Path | None, overrides: Sequence[str], runs_dir: Path) -> Path
 
 
 def _require_no_links(run: Run) -> None:
-    """Refuses a run whose callbacks could write elsewhere, through what a stranger has laid there."""
+    """Refuses a run through which callbacks could write where a stranger wants them to."""
     for path in sorted(run.folder.rglob("*")):
         if path.is_symlink():
             message = "a link; a run that holds one isn't gone on with"

@@ -78,9 +78,9 @@ def origins(config: Config, source: Source) -> dict[Place, str]:
     return {place: _origin(source.root, place) for place in places}
 
 
-def plain(config: Config) -> dict[str, Plain]:
-    """Every value in force by its dotted path."""
-    values = config.model_dump(mode="json")
+def plain(config: Config, *, defaults: bool = True) -> dict[str, Plain]:
+    """Every value in force by its dotted path, or only those that are not the default."""
+    values = config.model_dump(mode="json", exclude_defaults=not defaults)
     return {".".join(map(str, place)): _value(values, place) for place in _leaves(values)}
 
 

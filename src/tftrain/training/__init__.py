@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -108,7 +108,7 @@ class Job:
             state.restore_variables(self.engine, self.state)
 
 
-def train(job: Job) -> Iterator[Epoch]:
+def train(job: Job) -> Generator[Epoch]:
     """Trains, epoch by epoch, as Keras's `fit` does.
 
     Weights, optimizer and logs are bit for bit those of `keras.Model.fit` given the same batches.
@@ -138,7 +138,7 @@ def train(job: Job) -> Iterator[Epoch]:
         for epoch in _epochs(job, calls, hooks):
             logs = epoch.logs
             yield epoch
-    except Exception:
+    except (Exception, GeneratorExit):
         with suppress(Exception):  # what ended the training is told, not what ending it raises
             calls.on_train_end(logs)
         raise
