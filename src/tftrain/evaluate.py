@@ -10,7 +10,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from tftrain import model, recorded, runs
+from tftrain import model, recorded, runs, stopping
 from tftrain.backend import start
 from tftrain.config import Config
 from tftrain.data import Part, Preparation, Splits
@@ -47,8 +47,9 @@ def revive(run: Recorded) -> Trained:
         RunError: when the weights are of another network.
     """
     settings = run.config
-    start(settings.seed, settings.training.threads or 1)
-    network = model.build(settings, run.source, run.form)
+    with stopping.at_once():
+        start(settings.seed, settings.training.threads or 1)
+        network = model.build(settings, run.source, run.form)
     misfit = model.set_weights_by_name(network, dict(run.weights))
     if misfit:
         raise RunError(Problem(Mark(str(run.folder / runs.WEIGHTS)), "R002", misfit))

@@ -79,11 +79,11 @@ def fit(asked: Asked, progress: Progress) -> Run:
         progress.say(str(warning))
     for line in asked.splits.preparation.described():
         progress.say(line)
-    with clock("import"):
-        from tftrain import backend
+    with clock("import"):  # all of it: once a run is open, no handle may be left to read it with
+        from tftrain import backend, evaluate, exported  # noqa: F401
 
         backend.start(asked.config.seed, asked.config.training.threads or 1)
-    with clock("build"):
+    with clock("build"), stopping.at_once():
         engine = _engine(asked)
     with stopping.deferred():
         run = _open_run(asked, engine.network, git, backend.versions())
@@ -283,6 +283,8 @@ def _reopen(
         run.history = [dict(row) for row in asked.checkpoint.history]
         run.write(runs.RESOLVED, config.resolved(asked.config))
         run.write_metrics()
+        for ending in ("finished", "reason"):
+            run.summary.pop(ending, None)
         run.update(state=runs.RUNNING, process=os.getpid(), epochs=asked.config.training.epochs)
     return run
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -47,6 +48,9 @@ def prepare(
     folder = runs.named(runs_dir, name) if name != NEWEST else _newest(path, overrides, runs_dir)
     run = runs.reopen(folder, _summary(folder))
     recorded = _recorded(run)
+    if path is None and recorded is None:
+        message = "was killed before it had a config; `tftrain fit CONFIG --resume RUN` begins it"
+        raise _refused(run, message)
     source = path or folder / runs.RESOLVED
     asked, _ = config.load(source, overrides)
     if recorded:
@@ -85,8 +89,10 @@ def _newest(path: Path | None, overrides: Sequence[str], runs_dir: Path) -> Path
 
 def _summary(folder: Path) -> dict[str, Any]:
     """The run's summary; of a run that was killed before it wrote one, nothing."""
-    if (folder / runs.LOCK).exists() and not (folder / runs.SUMMARY).exists():
-        return {}
+    with contextlib.suppress(OSError):
+        names = os.listdir(folder)  # noqa: PTH208 - names are all that is wanted
+        if runs.SUMMARY not in names and (runs.LOCK in names or not names):
+            return {}
     return runs.summary_of(folder)
 
 
