@@ -8,6 +8,7 @@ import math
 import os
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -59,6 +60,24 @@ def test_processes_too(tmp_path):
     names = " ".join(job.communicate(timeout=60)[0] for job in jobs).split()
     assert len(names) == len(set(names)) == 60
     assert set(names) == {folder.name for folder in tmp_path.iterdir()}
+
+
+def test_a_claim_that_gets_no_lock_leaves_nothing(tmp_path, monkeypatch):
+    def full(*_arguments, **_named):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("filelock.FileLock.acquire", full)
+    with pytest.raises(StorageError, match="No space left"):
+        runs.claim(tmp_path, "digits")
+    assert not any(tmp_path.iterdir())
+
+
+def test_whoever_only_looks_at_a_run_keeps_no_writer_out(tmp_path):
+    glance = runs.claim(tmp_path, "digits")
+    released = threading.Timer(0.05, glance.lock.release)
+    released.start()
+    assert runs.reopen(glance.folder, {}).lock.is_locked
+    released.join()
 
 
 def test_a_claim_leaves_what_is_there_and_counts_on(tmp_path):

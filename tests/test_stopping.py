@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -56,3 +60,40 @@ def test_without_a_signal_nothing_happens():
     with stopping.deferred():
         stopping.check()
     stopping.check()
+
+
+ASKED = """
+import os, signal, sys
+from tftrain import stopping
+stopping.listen()
+with stopping.at_once():
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # as while TensorFlow is imported
+    try:
+        signal.raise_signal(signal.{name})
+    except Exception:  # as Keras takes any exception for its own
+        pass
+"""
+
+
+@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
+def test_in_code_that_is_not_ours_it_ends_the_process_with_one_line(name, code):
+    command = [sys.executable, "-c", ASKED.format(name=name)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (code, f"stopped by {name}\n")
+
+
+def test_another_thread_in_such_code_changes_nothing_for_the_main_one():
+    with ThreadPoolExecutor(1) as other:
+        within, over = threading.Event(), threading.Event()
+
+        def load():
+            with stopping.at_once():
+                within.set()
+                over.wait()
+
+        done = other.submit(load)
+        within.wait()
+        with pytest.raises(Stopped):
+            signal.raise_signal(signal.SIGTERM)
+        over.set()
+        done.result()

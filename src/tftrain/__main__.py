@@ -5,6 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tftrain.errors import TftrainError
 
 BUG = 70
 
@@ -40,9 +44,7 @@ def _run() -> int:
     except SystemExit as done:
         return done.code if isinstance(done.code, int) else int(done.code is not None)
     except TftrainError as error:
-        from tftrain import findings
-
-        for line in findings.text(error.problems, excerpts=sys.stderr.isatty()):
+        for line in _lines(error):
             _say(line)
         if len(error.problems) > 1:
             _say(f"{len(error.problems)} errors")
@@ -56,6 +58,14 @@ def _run() -> int:
         traceback.print_exc()
         return BUG
     return 0
+
+
+def _lines(error: TftrainError) -> list[str]:
+    try:
+        from tftrain import findings
+    except OSError:  # no handle is left to read it with
+        return [str(problem) for problem in error.problems]
+    return list(findings.text(error.problems, excerpts=sys.stderr.isatty()))
 
 
 def _say(line: str) -> None:

@@ -14,6 +14,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from tftrain import stopping
+
 os.environ["KERAS_BACKEND"] = "tensorflow"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # oneDNN's kernels differ in their last bits from one kind of CPU to the next.
@@ -72,7 +74,7 @@ def _let_python_through(stderr: int) -> None:
     sys.stderr = os.fdopen(stderr, "w", 1, encoding=before.encoding, errors=before.errors)
 
 
-with _quick_import(), _quiet():
+with _quick_import(), _quiet(), stopping.at_once():
     import keras
     import tensorflow as tf
 

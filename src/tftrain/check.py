@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tftrain import config, findings, pages
+from tftrain import config, findings, pages, stopping
 from tftrain.config import Config, Source, headers, kind_of, memory, outputs_fault, resolve_layers
 from tftrain.config.lint import EXAMPLES, RULES, Facts, lint, network
 from tftrain.config.shapes import Row, trace
@@ -350,10 +350,10 @@ def _built(
     """The table as Keras builds the network; a difference is a fault of tftrain's own rules."""
     from tftrain import backend, foreign, model
 
-    backend.start(settings.seed)
     try:
+        backend.start(settings.seed)
         foreign.run(source)
-        with warnings.catch_warnings():  # Keras's, which `fit` shows
+        with stopping.at_once(), warnings.catch_warnings():  # Keras's, which `fit` shows
             warnings.simplefilter("ignore")
             built = model.build(settings, source, splits.form)
     except ConfigError as error:

@@ -10,7 +10,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from tftrain import foreign, model, recorded, runs
+from tftrain import foreign, model, recorded, runs, stopping
 from tftrain.backend import start
 from tftrain.config import Config
 from tftrain.data import Part, Preparation, Splits
@@ -53,9 +53,10 @@ def revive(run: Recorded) -> Trained:
         ConfigError: when the run's code may not run, or fails.
     """
     settings = run.config
-    start(settings.seed, settings.training.threads or 1)
-    foreign.run(run.source)
-    network = model.build(settings, run.source, run.form)
+    with stopping.at_once():
+        start(settings.seed, settings.training.threads or 1)
+        foreign.run(run.source)
+        network = model.build(settings, run.source, run.form)
     misfit = model.set_weights_by_name(network, dict(run.weights))
     if misfit:
         raise RunError(Problem(Mark(str(run.folder / runs.WEIGHTS)), "R002", misfit))

@@ -87,11 +87,11 @@ def fit(asked: Asked, progress: Progress) -> Run:
         progress.say(str(warning))
     for line in asked.splits.preparation.described():
         progress.say(line)
-    with clock("import"):
-        from tftrain import backend, foreign
+    with clock("import"):  # all of it: once a run is open, no handle may be left to read it with
+        from tftrain import backend, evaluate, exported, foreign  # noqa: F401
 
         backend.start(asked.config.seed, asked.config.training.threads or 1)
-    with clock("build"):
+    with clock("build"), stopping.at_once():
         foreign.run(asked.source)
         engine = _engine(asked)
     with stopping.deferred():

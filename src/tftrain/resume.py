@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -97,8 +98,10 @@ def _require_no_links(run: Run) -> None:
 
 def _summary(folder: Path) -> dict[str, Any]:
     """The run's summary; of a run that was killed before it wrote one, nothing."""
-    if (folder / runs.LOCK).exists() and not (folder / runs.SUMMARY).exists():
-        return {}
+    with contextlib.suppress(OSError):
+        names = os.listdir(folder)  # noqa: PTH208 - names are all that is wanted
+        if runs.SUMMARY not in names and (runs.LOCK in names or not names):
+            return {}
     return runs.summary_of(folder)
 
 

@@ -71,6 +71,7 @@ _MOST_AXES = 32  # NumPy's
 _MOST_ROWS = 2**53
 _DEEPEST = 10  # of a summary's values in one another
 _SHOWN = 40  # characters of a value that is none
+_GLANCE_SECONDS = 0.3  # whoever lists runs holds a lock for far less
 
 
 @dataclass
@@ -158,7 +159,15 @@ def claim(runs_dir: Path, name: str) -> Run:
         except OSError as error:
             raise StorageError(files.cannot("written", runs_dir, error)) from None
         else:
-            return Run(folder, lock=_lock(folder))
+            return _begun(folder)
+
+
+def _begun(folder: Path) -> Run:
+    try:
+        return Run(folder, lock=_lock(folder))
+    except RunError:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def reopen(folder: Path, summary: dict[str, Any]) -> Run:
@@ -168,15 +177,15 @@ def reopen(folder: Path, summary: dict[str, Any]) -> Run:
         RunError: when another process writes it.
         StorageError: when it can't be written.
     """
-    lock = _lock(folder)
+    lock = _lock(folder, _GLANCE_SECONDS)
     files.sweep(folder)
     return Run(folder, summary, lock=lock)
 
 
-def _lock(folder: Path) -> BaseFileLock:
+def _lock(folder: Path, patience: float = 0) -> BaseFileLock:
     from filelock import FileLock, Timeout
 
-    lock = FileLock(folder / LOCK, blocking=False, thread_local=False)
+    lock = FileLock(folder / LOCK, timeout=patience, thread_local=False)
     try:
         lock.acquire()
     except Timeout:

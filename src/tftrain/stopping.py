@@ -2,13 +2,16 @@
 
 An exception that a signal's handler throws into TensorFlow's or Keras's Python can get lost there,
 and one thrown between two writes can leave a run half described. While a run is open, a signal is
-only noted; whoever loops asks for it between two graph calls.
+only noted; whoever loops asks for it between two graph calls. While TensorFlow is imported and
+Keras builds, nothing is open yet: there a signal ends the process.
 """
 
 from __future__ import annotations
 
 import math
+import os
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +26,8 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 class _Request:
     number: int | None = None
     deferred: bool = False
+    at_once: bool = False
+    stderr: int = 2
     deadline: float = math.inf
     limit: str = ""
 
@@ -32,6 +37,7 @@ _request = _Request()
 
 def listen() -> None:
     """Makes SIGINT and SIGTERM raise Stopped; a second one ends the process at once."""
+    _request.stderr = os.dup(2)  # the backend leads 2 elsewhere while TensorFlow is imported
     for number in _SIGNALS:
         signal.signal(number, _receive)
 
@@ -51,6 +57,17 @@ def deferred() -> Iterator[None]:
         _request.deferred = False
 
 
+@contextmanager
+def at_once() -> Iterator[None]:
+    """In here a signal ends the process, where the main thread is in code that isn't ours."""
+    before = _request.at_once
+    _request.at_once = before or threading.current_thread() is threading.main_thread()
+    try:
+        yield
+    finally:
+        _request.at_once = before
+
+
 def check() -> None:
     """Ends the job if it was asked to end.
 
@@ -67,5 +84,10 @@ def _receive(number: int, _frame: object) -> None:
     for one in _SIGNALS:
         signal.signal(one, signal.SIG_DFL)
     _request.number = number
-    if not _request.deferred:
-        raise Stopped.by(number)
+    if _request.deferred:
+        return
+    stopped = Stopped.by(number)
+    if _request.at_once:
+        os.write(_request.stderr, f"{stopped}\n".encode())
+        os._exit(stopped.exit_code)
+    raise stopped
