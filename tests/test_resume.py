@@ -62,6 +62,8 @@ class Until(Silent):
     def say(self, line):
         self.said.append(line)
 
+    warn = say
+
 
 @pytest.fixture
 def write(tmp_path):
@@ -516,3 +518,19 @@ def test_a_run_that_holds_a_link_is_not_gone_on_with(write, tmp_path, name):
     said = refusal(None, folder, tmp_path)
     assert said.endswith("error[R003]: a link; a run that holds one isn't gone on with")
     assert outside.read_text() == "precious"
+
+
+def test_a_run_that_goes_on_elsewhere_says_so(write, tmp_path):
+    path = write(checkpoint={"every": 1})
+    folder = interrupted(path, tmp_path / "runs", 3)
+    file = folder / runs.ENVIRONMENT
+    begun = json.loads(file.read_text()) | {"keras": "3.14.0"}
+    file.write_text(json.dumps(begun))
+    watching = Until(0, Killed)
+    resumed(path, folder, tmp_path, progress=watching)
+    (line,) = [one for one in watching.said if "began" in one]
+    assert line.startswith("keras was 3.14.0 when this run began, and is ")
+    kept = json.loads(file.read_text())
+    assert kept["keras"] == "3.14.0"
+    assert [one["epoch"] for one in kept["resumed"]] == [2]
+    assert kept["resumed"][0]["keras"] != "3.14.0"

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import importlib
-import json
-import os
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from tftrain import checkpoint, config, copies, environment, files, runs, stopping
+from tftrain import checkpoint, config, environment, files, opening, runs, stopping
 from tftrain import require as requirement
 from tftrain.checkpoint import Checkpoint, Keeper
 from tftrain.config import Config
@@ -95,7 +92,9 @@ def fit(asked: Asked, progress: Progress) -> Run:
         foreign.run(asked.source)
         engine = _engine(asked)
     with stopping.deferred():
-        run = _open_run(asked, engine.network, git, backend.versions())
+        run, differences = opening.run(asked, engine.network, git, backend.versions())
+        for line in differences:
+            progress.warn(line)
         try:
             _work(asked, engine, run, progress, clock)
         finally:
@@ -182,7 +181,7 @@ def _work(asked: Asked, engine: Engine, run: Run, progress: Progress, clock: _Cl
         run.write_metrics()
         run.update(
             state=runs.FINISHED,
-            finished=_now(),
+            finished=opening.now(),
             **_best(asked.config, job, run),
             metrics=scores,
             seconds=clock.seconds | {"total": clock.total()},
@@ -268,74 +267,13 @@ def _closing(asked: Asked, run: Run, job: Job, clock: _Clock) -> Iterator[None]:
             if not job.over:
                 kept = _checkpoint(asked, job, run, clock)
                 checkpoint.write(run.folder / runs.CHECKPOINT, kept)
-            run.update(state=state, finished=_now(), reason=str(error))
+            run.update(state=state, finished=opening.now(), reason=str(error))
             job.rewind()
             _write_weights(run, job.engine.network, asked.splits)
             run.write_metrics()
         if isinstance(error, Stopped):
             raise Stopped(error.reason, error.exit_code, run.folder) from None
         raise
-
-
-def _open_run(asked: Asked, network: Any, git: environment.Git, versions: dict[str, str]) -> Run:
-    """The run's directory with all that is known before the first epoch, or none."""
-    if asked.run is not None:
-        return _reopen(asked, asked.run, network, git, versions)
-    settings = asked.config
-    run = runs.claim(asked.runs_dir, f"{settings.name}-smoke" if asked.smoke else settings.name)
-    try:
-        _describe(asked, run, network, git, versions)
-    except Exception:
-        run.discard()
-        raise
-    return run
-
-
-def _reopen(
-    asked: Asked, run: Run, network: Any, git: environment.Git, versions: dict[str, str]
-) -> Run:
-    """The run as it was at its checkpoint."""
-    if asked.checkpoint is None:
-        _describe(asked, run, network, git, versions)
-    else:
-        run.history = [dict(row) for row in asked.checkpoint.history]
-        for outdated in ("reason", "finished"):
-            run.summary.pop(outdated, None)
-        settings = copies.named(asked.config, run.summary.get("code", []))
-        run.write(runs.RESOLVED, config.resolved(settings))
-        run.write_metrics()
-        run.update(state=runs.RUNNING, process=os.getpid(), epochs=asked.config.training.epochs)
-    return run
-
-
-def _describe(
-    asked: Asked, run: Run, network: Any, git: environment.Git, versions: dict[str, str]
-) -> None:
-    settings, splits = asked.config, asked.splits
-    run.write(runs.CONFIG, asked.source.raw)
-    code = copies.keep(run, asked.source.code)
-    run.write(runs.RESOLVED, config.resolved(copies.named(settings, code)))
-    surroundings = environment.describe(versions, settings.training.threads, git)
-    run.write(runs.ENVIRONMENT, json.dumps(surroundings, indent=2) + "\n")
-    rows = {name: part.row_numbers for name, part in splits.parts().items()}
-    files.write_arrays(run.folder / runs.SPLIT, rows)
-    run.update(
-        format_version=runs.FORMAT_VERSION,
-        name=run.folder.name,
-        state=runs.RUNNING,
-        smoke=asked.smoke,
-        started=_now(),
-        process=os.getpid(),
-        parameters=int(network.count_params()),
-        inputs=list(splits.form.inputs),
-        labels=list(splits.form.labels),
-        classes=splits.form.classes and list(splits.form.classes),
-        rows={name: len(part) for name, part in splits.parts().items()},
-        fingerprint=splits.fingerprint,
-        notes=[str(note) for note in splits.notes],
-        code=code,
-        epochs=settings.training.epochs,
-    )
 
 
 def _write_weights(run: Run, network: Any, splits: Splits) -> None:
@@ -380,7 +318,3 @@ def _non_finite(asked: Asked, error: NonFinite) -> Problem:
     )
     message = f"{error}; {kept} kept"
     return asked.source.problem(("training", "optimizer"), "T001", message)
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
