@@ -6,6 +6,8 @@ import csv
 import json
 import math
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -453,7 +455,11 @@ def test_what_a_callback_keeps_must_be_numbers_texts_lists_or_arrays(tmp_path):
 
 @pytest.mark.parametrize(
     "told",
-    [b"", b"[]", b"{}", b"[" * 9999, b'{"epoch": "x"}', b'{"epoch": 1, "ended": 0}'],
+    [
+        *(b"", b"[]", b"{}", b"[" * 9999, b'{"epoch": "x"}', b'{"epoch": 1, "ended": 0}'),
+        b'{"epoch": 1e999, "ended": 0, "callbacks": [], "rollbacks": 0, "history": []}',
+        b'{"epoch": 1, "ended": 0, "callbacks": [], "rollbacks": 0, "history": [{"a": 1}]}',
+    ],
     ids=lambda told: repr(told[:20]),
 )
 def test_a_checkpoint_of_another_form_is_damaged(tmp_path, told):
@@ -534,3 +540,170 @@ def test_a_run_that_goes_on_elsewhere_says_so(write, tmp_path):
     assert kept["keras"] == "3.14.0"
     assert [one["epoch"] for one in kept["resumed"]] == [2]
     assert kept["resumed"][0]["keras"] != "3.14.0"
+
+
+# What callbacks keep
+
+
+CODE = """
+import keras
+
+from keras.saving import register_keras_serializable as registered
+
+
+@registered(package="mine")
+class Seen(keras.callbacks.EarlyStopping):
+    def __init__(self, patience=4, kept="list"):
+        super().__init__(patience=patience, restore_best_weights=True)
+        self.kept, self.epochs = kept, []
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epochs.append(epoch)
+
+    def on_train_end(self, logs=None):
+        super().on_train_end(logs)
+        logs["loss"]
+        print("seen", self.epochs)
+
+    def get_state(self):
+        return {"list": self.epochs, "set": {1}, "keys": {1: 2}}[self.kept]
+
+    def set_state(self, epochs):
+        self.epochs = epochs
+
+
+@registered(package="mine")
+class Leaving(keras.callbacks.Callback):
+    def on_epoch_end(self, epoch, logs=None):
+        raise SystemExit(0)
+"""
+
+
+@pytest.fixture
+def own(tmp_path):
+    """A config with a callback of one's own; returns what asks for its run, and goes on with it."""
+    (tmp_path / "own.py").write_text(CODE)
+    path = tmp_path / "digits.yaml"
+
+    def ask(spec, name=None, runs_dir=tmp_path / "runs", **training):
+        from tftrain import fit as job
+        from tftrain import resume
+
+        training = CONFIG["training"] | {"callbacks": [spec], "epochs": 6, **training}
+        path.write_text(json.dumps(CONFIG | {"code": ["own.py"], "training": training}))
+        if name is None:
+            return job.prepare(path, runs_dir=runs_dir, allow_code=True)
+        return resume.prepare(path, name=str(name), runs_dir=runs_dir, allow_code=True)
+
+    return ask
+
+
+@pytest.mark.parametrize("number", [3, 6])
+def test_a_callback_of_ones_own_keeps_its_state_and_its_parents(own, tmp_path, capsys, number):
+    from tftrain import fit as job
+
+    alone = job.fit(own("Seen", runs_dir=tmp_path / "alone"), Silent())
+    assert "seen [0, 1, 2, 3, 4, 5]" in capsys.readouterr().err
+    with pytest.raises(Stopped) as raised:
+        job.fit(own("Seen"), Until(number, Stopped("SIGINT", 130)))
+    assert checkpoint.read(raised.value.run / runs.CHECKPOINT).state.callbacks[0]["wait"] == 0
+    capsys.readouterr()
+    run = job.fit(own("Seen", raised.value.run), Silent())
+    assert "seen [0, 1, 2, 3, 4, 5]" in capsys.readouterr().err
+    assert left(run.folder) == left(alone.folder)
+
+
+@pytest.mark.parametrize("kept", ["set", "keys"])
+def test_what_a_callback_keeps_must_fit_into_a_file(own, tmp_path, kept):
+    from tftrain import fit as job
+
+    with pytest.raises(TrainingError, match=r"T003\]: `Seen` failed: expected numbers, texts"):
+        job.fit(own({"Seen": {"kept": kept}}), Silent())
+    summary = json.loads((tmp_path / "runs" / "digits-1" / runs.SUMMARY).read_text())
+    assert summary["state"] == runs.FAILED
+
+
+def test_a_callback_cannot_end_the_process(own):
+    from tftrain import fit as job
+
+    with pytest.raises(TrainingError, match=r"T003\]: `Leaving` failed: 0"):
+        job.fit(own("Leaving"), Silent())
+
+
+def test_a_checkpoint_sets_nothing_else_of_a_callback(write, tmp_path):
+    saving = {"ModelCheckpoint": {"filepath": "best.weights.h5", "save_weights_only": True}}
+    path = write(callbacks=[saving], checkpoint={"every": 1})
+    folder = interrupted(path, tmp_path / "runs", 3)
+    kept = checkpoint.read(folder / runs.CHECKPOINT)
+    (own,) = kept.state.callbacks
+    for odd in ([own | {"filepath": str(tmp_path / "x.weights.h5")}], [], [own, own], [{}]):
+        changed = State(2, False, kept.state.variables, odd)
+        checkpoint.write(
+            folder / runs.CHECKPOINT, Checkpoint(changed, kept.history, 1.0, kept.config)
+        )
+        with pytest.raises(RunError, match=r"R002\]: what callbacks keep is of other callbacks"):
+            resumed(path, folder, tmp_path)
+    assert not (tmp_path / "x.weights.h5").exists()
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from tftrain import fit, terminal
+
+class Progress(terminal.Silent):
+    def epoch(self, epoch):
+        if epoch.number == 2:
+            os._exit(9)
+
+fit.fit(fit.prepare(Path(sys.argv[1]), runs_dir=Path(sys.argv[2])), Progress())
+"""
+
+
+@pytest.mark.slow
+def test_what_keras_backed_up_before_a_kill_changes_nothing(write, tmp_path):
+    path = write(
+        callbacks=[{"BackupAndRestore": {"backup_dir": "backup"}}], checkpoint={"every": "1h"}
+    )
+    alone = fit(path, tmp_path / "alone")
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, str(path), str(tmp_path / "runs")], check=False
+    )
+    folder = tmp_path / "runs" / "digits-1"
+    assert done.returncode == 9
+    assert any((folder / "backup").iterdir())
+    assert not (folder / runs.CHECKPOINT).exists()
+    assert left(resumed(path, folder, tmp_path).folder) == left(alone.folder)
+
+
+@pytest.mark.slow
+def test_files_that_are_saved_now_and_then_are_the_same(write, tmp_path):
+    saving = {"filepath": "e{epoch:02d}.weights.h5", "save_weights_only": True, "save_freq": 8}
+    path = write(callbacks=[{"ModelCheckpoint": saving}], checkpoint={"every": 1})
+    alone = fit(path, tmp_path / "alone").folder
+    folder = interrupted(path, tmp_path / "runs", 4)
+    resumed(path, folder, tmp_path)
+    assert names(folder) == names(alone)
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_rollback_and_a_schedule_of_epochs_do_not_go_together(write):
+    from tftrain import config
+
+    decay = {"initial_learning_rate": 0.1, "decay_steps": 1, "decay_rate": 0.5}
+    scheduler = {"LearningRateScheduler": {"schedule": {"ExponentialDecay": decay}}}
+    with pytest.raises(ConfigError, match="lowers the learning rate, which this sets anew"):
+        config.load(write(on_nan={}, callbacks=[scheduler]))
+
+
+def test_a_value_that_is_never_a_number_ends_no_training(write, tmp_path, monkeypatch):
+    from tftrain import fit as job
+
+    path = write(callbacks=[{"EarlyStopping": {"monitor": "val_accuracy"}}], epochs=2)
+    monkeypatch.setattr(
+        job, "_row", lambda epoch: {"epoch": epoch.number, **epoch.logs, "val_accuracy": math.nan}
+    )
+    assert fit(path, tmp_path).summary["monitor"] == "loss"

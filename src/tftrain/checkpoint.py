@@ -109,13 +109,22 @@ def read(path: Path) -> Checkpoint:
             [dict(one) for one in _unpacked(told["callbacks"], arrays)],
             int(told["rollbacks"]),
         )
-        history = [dict(row) for row in told["history"]]
+        history = [_row(row) for row in told["history"]]
         found = Checkpoint(state, history, float(told["seconds"]), str(told["config"]))
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
+    except (KeyError, TypeError, ValueError, ArithmeticError, AttributeError, RecursionError):
         found = None
     if found is None or len(found.history) != found.state.epoch:
         raise RunError(Problem(Mark(str(path)), "R002", "damaged: not a checkpoint"))
     return found
+
+
+def require_plain(kept: Any) -> None:
+    """Sees that what a callback keeps can be written.
+
+    Raises:
+        TypeError: when it is no number, text, list, mapping of texts, or array.
+    """
+    _packed(kept, {})
 
 
 def digest(settings: Config) -> str:
@@ -171,14 +180,21 @@ class Keeper:
         self._cost = self._written - begun
 
 
+def _row(row: Any) -> dict[str, float]:
+    """An epoch's row, as `Run.record` gets it."""
+    if not all(isinstance(one, int | float) for one in row.values()) or "loss" not in row:
+        raise ValueError("no row of metrics.csv")
+    return {str(name): value for name, value in row.items()}
+
+
 def _packed(value: Any, arrays: dict[str, NDArray[Any]]) -> Any:
     """The value for JSON; arrays go among the others, and their names stand for them."""
-    if isinstance(value, np.ndarray):
+    if isinstance(value, np.ndarray) and not value.dtype.hasobject:
         name = f"callbacks/{len(arrays)}"
         arrays[name] = value
         return {"array": name}
-    if isinstance(value, Mapping):
-        return {"mapping": {str(key): _packed(item, arrays) for key, item in value.items()}}
+    if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
+        return {"mapping": {key: _packed(item, arrays) for key, item in value.items()}}
     if isinstance(value, list | tuple):
         return [_packed(item, arrays) for item in value]
     if isinstance(value, np.generic):

@@ -5,9 +5,10 @@ from __future__ import annotations
 import importlib
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
     from tftrain.training import Engine, Epoch, Job, NonFinite
 
 __all__ = ["Asked", "Progress", "fit", "prepare"]
+
+
+_NO_LOGS = ("epoch", "learning_rate", "seconds")  # the columns of metrics.csv besides
 
 
 class Progress(Protocol):
@@ -123,7 +127,7 @@ def _engine(asked: Asked) -> Engine:
     settings, source, splits = asked.config, asked.source, asked.splits
     problems: list[Problem] = []
     network = config.collect(problems, lambda: model.build(settings, source, splits.form))
-    config.collect(problems, lambda: callbacks.build(settings, source, asked.runs_dir))
+    built = config.collect(problems, lambda: callbacks.build(settings, source, asked.runs_dir))
     if network is not None:
         names = training.logged(network)
         watched = config.monitors(settings.data, settings.training, names)
@@ -139,7 +143,7 @@ def _engine(asked: Asked) -> Engine:
         message = f"this network can't be trained: {foreign.words(error, source)}"
         raise ConfigError(source.problem(("model", "layers"), "K005", message, key=True)) from None
     if asked.run and asked.checkpoint:
-        misfit = training.misfit(engine, asked.checkpoint.state)
+        misfit = training.misfit(engine, built or [], asked.checkpoint.state)
         if misfit:
             mark = Mark(str(asked.run.folder / runs.CHECKPOINT))
             raise RunError(Problem(mark, "R002", misfit))
@@ -161,6 +165,7 @@ def _job(asked: Asked, engine: Engine, run: Run, progress: Progress) -> Job:
         say=progress.say,
         advance=progress.advance,
         begin=asked.checkpoint.state if asked.checkpoint else None,
+        logs=_logs(run.history[-1]) if run.history else {},
     )
 
 
@@ -168,10 +173,9 @@ def _work(asked: Asked, engine: Engine, run: Run, progress: Progress, clock: _Cl
     """Everything that a run's directory sees: epochs, weights, metrics, a complete summary."""
     from tftrain import evaluate
 
-    job = _job(asked, engine, run, progress)
-    if constant := asked.splits.preparation.scaling.constant:
-        progress.say(f"columns that hold one value only become 0: {constant}")
-    with _closing(asked, run, job, clock):
+    with _closing(asked, run, clock, partial(_job, asked, engine, run, progress)) as job:
+        if constant := asked.splits.preparation.scaling.constant:
+            progress.say(f"columns that hold one value only become 0: {constant}")
         with clock("training"), _told(asked):
             _train(asked, job, run, progress, clock)
         with clock("saving"):
@@ -257,23 +261,34 @@ class _Clock:
 
 
 @contextmanager
-def _closing(asked: Asked, run: Run, job: Job, clock: _Clock) -> Iterator[None]:
+def _closing(asked: Asked, run: Run, clock: _Clock, begin: Callable[[], Job]) -> Iterator[Job]:
     """Whatever ends a run before its time is written into it, with the last sound weights."""
+    job: Job | None = None
     try:
-        yield
+        job = begin()
+        yield job
     except Exception as error:
         state = runs.STOPPED if isinstance(error, Stopped) else runs.FAILED
         with suppress(StorageError):  # the storage that failed is what `error` tells of
-            if not job.over:
-                kept = _checkpoint(asked, job, run, clock)
-                checkpoint.write(run.folder / runs.CHECKPOINT, kept)
             run.update(state=state, finished=opening.now(), reason=str(error))
-            job.rewind()
-            _write_weights(run, job.engine.network, asked.splits)
-            run.write_metrics()
+        if job is not None:
+            _keep(asked, run, job, clock)
         if isinstance(error, Stopped):
             raise Stopped(error.reason, error.exit_code, run.folder) from None
         raise
+
+
+def _keep(asked: Asked, run: Run, job: Job, clock: _Clock) -> None:
+    """Writes as much of the last sound epoch as the storage takes."""
+    if not job.over:
+        with suppress(StorageError):
+            kept = _checkpoint(asked, job, run, clock)
+            checkpoint.write(run.folder / runs.CHECKPOINT, kept)
+    with suppress(StorageError):
+        job.rewind()
+        _write_weights(run, job.engine.network, asked.splits)
+    with suppress(StorageError):
+        run.write_metrics()
 
 
 def _write_weights(run: Run, network: Any, splits: Splits) -> None:
@@ -288,15 +303,21 @@ def _row(epoch: Epoch) -> dict[str, float]:
     return {"epoch": epoch.number, **logs, "learning_rate": rate, "seconds": seconds}
 
 
+def _logs(row: Mapping[str, float]) -> dict[str, float]:
+    """What `_row` made a row of."""
+    return {name: value for name, value in row.items() if name not in _NO_LOGS}
+
+
 def _best(settings: Config, job: Job, run: Run) -> dict[str, Any]:
     """The best epoch by what is monitored, and which epoch's weights were kept."""
     from tftrain import training
 
     restored = training.restored(job.callbacks)
     monitor = restored[0] if restored else settings.training.monitor() or "val_loss"
-    if monitor not in run.history[-1]:
+    values = np.array([row.get(monitor, np.nan) for row in run.history])
+    if np.isnan(values).all():
         monitor = "loss"
-    values = np.array([row[monitor] for row in run.history])
+        values = np.array([row[monitor] for row in run.history])
     up = training.higher_is_better(settings.training, monitor)
     best = (
         restored[1] if restored else int(np.nanargmax(values) if up else np.nanargmin(values)) + 1

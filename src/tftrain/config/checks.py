@@ -211,6 +211,11 @@ def _rollback(training: Training) -> Iterator[Fault]:
     if training.on_nan is not None and isinstance(rate, Mapping | str):
         message = "`on_nan` lowers the learning rate, which a schedule sets anew at every batch"
         yield ("training", "on_nan"), "C025", message
+    if training.on_nan is not None:
+        for place, spec in enumerate(training.callbacks):
+            if spec.name == "LearningRateScheduler":
+                message = "`training.on_nan` lowers the learning rate, which this sets anew"
+                yield ("training", "callbacks", place), "C025", message
 
 
 def _callback_paths(training: Training) -> Iterator[Fault]:

@@ -82,6 +82,7 @@ class Job:
         say: gets a line that the user should see once.
         advance: gets how many epochs are done, fractions too, now and then.
         begin: where to go on, None for the beginning.
+        logs: of the last epoch before that, which callbacks get in the end where no other follows.
         state: after the last epoch that was sound, at first that of the beginning.
         over: whether the last epoch is done and callbacks have had their last word.
     """
@@ -95,6 +96,7 @@ class Job:
     say: Callable[[str], None]
     advance: Callable[[float], None] | None = None
     begin: State | None = None
+    logs: Logs = field(default_factory=dict)
     state: State = field(init=False)
     over: bool = field(default=False, init=False)
 
@@ -128,12 +130,11 @@ def train(job: Job) -> Generator[Epoch]:
         steps=steps(rows, job.engine.batch_size),
     )
     hooks = _hooks(job, calls)
-    if job.begin:
-        state.continue_files(job.callbacks, job.begin.epoch)
+    state.ready_files(job.callbacks, job.state.epoch)
     calls.on_train_begin()
     if job.begin:
         state.restore(job.engine, job.callbacks, job.begin)
-    logs: Logs = {}
+    logs = job.logs
     try:
         for epoch in _epochs(job, calls, hooks):
             logs = epoch.logs

@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from tftrain import checkpoint
 from tftrain.backend import keras
 from tftrain.config import CALLBACK_PATHS, Config, Place, Source, Spec, Training, collect
 from tftrain.errors import (
@@ -153,12 +154,15 @@ def _guarded(callback: Any, name: str, path: Place, source: Source) -> Any:
         def call(*arguments: Any, **named: Any) -> Any:
             try:
                 with redirect_stdout(sys.stderr):
-                    return method(*arguments, **named)
+                    result = method(*arguments, **named)
+                if method.__name__ == "get_state":
+                    checkpoint.require_plain(result)
             except (TftrainError, Stopped):
                 raise
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 message = f"`{name}` failed: {first_line(error)}"
                 raise TrainingError(source.problem(path, "T003", message)) from error
+            return result
 
         return call
 
@@ -167,4 +171,7 @@ def _guarded(callback: Any, name: str, path: Place, source: Source) -> Any:
         overridden = getattr(own, "__func__", None) is not getattr(keras.callbacks.Callback, method)
         if overridden and (method.startswith("on_") or method == "set_model"):
             setattr(callback, method, guard(own))
+    for method in ("get_state", "set_state"):
+        if hasattr(callback, method):
+            setattr(callback, method, guard(getattr(callback, method)))
     return callback

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,7 @@ def first(engine: Engine, train: Part, order: Order, before: State) -> str:
         `: in batch 3 the outputs of layer 2 (`dense_1`) are the first`, or nothing where it doesn't
         come about again, as XLA's last bits depend on how an epoch is cut.
     """
+    before = _in_force(engine, before)
     state.restore_variables(engine, before)
     try:
         engine.train(train, order, Hooks(lambda _step: None, _end_of_batch))
@@ -39,6 +41,13 @@ def first(engine: Engine, train: Part, order: Order, before: State) -> str:
         return f": {_of_batch(engine, train, order, before, found.step)}"
     unsound = _unsound_weights(engine)
     return f": those of {unsound} are the first" if unsound else ""
+
+
+def _in_force(engine: Engine, before: State) -> State:
+    """The state with the learning rate that a callback has set for this epoch."""
+    now = engine.values()
+    rates = {name: value for name, value in now.items() if name.endswith("/learning_rate")}
+    return replace(before, variables={**before.variables, **rates})
 
 
 def _end_of_batch(step: int, logs: dict[str, Any]) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import copy
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from tftrain import files
@@ -12,18 +12,20 @@ from tftrain.backend import keras
 from tftrain.checkpoint import State
 from tftrain.training.engine import Engine
 
-# What these change as they watch; the rest of them is their arguments.
-_KEPT: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        "EarlyStopping": ("wait", "stopped_epoch", "best", "best_epoch", "best_weights"),
-        "ReduceLROnPlateau": ("wait", "best", "cooldown_counter"),
-        "ModelCheckpoint": ("best", "epochs_since_last_save", "_current_epoch"),
-        "SwapEMAWeights": ("_ema_weights_in_model",),
-        "TensorBoard": ("_global_train_batch", "_global_test_batch"),
-    }
+# What Keras's callbacks change as they watch; the rest of them is their arguments.
+_CHANGED = (
+    (
+        keras.callbacks.EarlyStopping,
+        ("wait", "stopped_epoch", "best", "best_epoch", "best_weights"),
+    ),
+    (keras.callbacks.ReduceLROnPlateau, ("wait", "best", "cooldown_counter")),
+    (
+        keras.callbacks.ModelCheckpoint,
+        ("best", "_current_epoch", "_batches_seen_since_last_saving", "_last_batch_seen"),
+    ),
+    (keras.callbacks.SwapEMAWeights, ("_ema_weights_in_model",)),
+    (keras.callbacks.TensorBoard, ("_global_train_batch", "_global_test_batch")),
 )
-
-
 _BACKUP = (
     "_weights_path",
     "_training_metadata_path",
@@ -45,8 +47,8 @@ def capture(engine: Engine, callbacks: Sequence[Any], epoch: int, rollbacks: int
     return State(epoch, ended, engine.values(), [_kept(one) for one in callbacks], rollbacks)
 
 
-def misfit(engine: Engine, state: State) -> str | None:
-    """What of a state is not of this network and its optimizer (a name, a shape, a type)."""
+def misfit(engine: Engine, callbacks: Sequence[Any], state: State) -> str | None:
+    """What of a state is not of this training (a name, a shape, a type), or None."""
     wanted = engine.variables
     if set(wanted) != set(state.variables):
         odd = sorted(set(wanted) ^ set(state.variables))
@@ -56,6 +58,9 @@ def misfit(engine: Engine, state: State) -> str | None:
         if tuple(variable.shape) != array.shape or str(array.dtype) != _dtype(variable):
             found = f"{array.dtype}{array.shape}"
             return f"`{name}`: expected {_dtype(variable)}{tuple(variable.shape)}, got {found}"
+    names = [set(one) for one in state.callbacks]
+    if names != [set(_kept(one)) for one in callbacks]:
+        return "what callbacks keep is of other callbacks"
     return None
 
 
@@ -63,11 +68,10 @@ def restore(engine: Engine, callbacks: Sequence[Any], state: State) -> None:
     """Makes the training what it was; `misfit` must have found nothing."""
     restore_variables(engine, state)
     for callback, kept in zip(callbacks, state.callbacks, strict=True):
-        if hasattr(callback, "set_state") and hasattr(callback, "get_state"):
-            callback.set_state(kept["state"])
-            continue
-        for name, value in kept.items():
-            setattr(callback, name, value)
+        for name in _changed(callback):
+            setattr(callback, name, kept[name])
+        if _offers(callback):
+            callback.set_state(copy.deepcopy(kept["get_state"]))
     engine.network.stop_training = state.ended
 
 
@@ -77,14 +81,14 @@ def restore_variables(engine: Engine, state: State) -> None:
         variable.assign(state.variables[name])
 
 
-def continue_files(callbacks: Iterable[Any], epochs: int) -> None:
-    """Readies what callbacks have written for going on after so many epochs.
+def ready_files(callbacks: Iterable[Any], epochs: int) -> None:
+    """Readies what callbacks have written for going on after so many epochs, or for the first.
 
     A CSVLogger goes on in the file it has begun; a BackupAndRestore must not read what a kill may
     have left torn, and what the checkpoint knows better.
     """
     for callback in callbacks:
-        if isinstance(callback, keras.callbacks.CSVLogger):
+        if isinstance(callback, keras.callbacks.CSVLogger) and Path(callback.filename).exists():
             _cut(Path(callback.filename), callback.sep, epochs)
             callback.append = True
         if isinstance(callback, keras.callbacks.BackupAndRestore):
@@ -95,11 +99,10 @@ def continue_files(callbacks: Iterable[Any], epochs: int) -> None:
 
 def _cut(path: Path, separator: str, epochs: int) -> None:
     """Takes the rows of later epochs, which begin with the epoch's number, off a file's end."""
-    lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
+    lines = path.read_bytes().splitlines(keepends=True)
     while lines and not _is_of(lines[-1], separator, epochs):
         lines.pop()
-    if path.exists():
-        files.write(path, b"".join(lines))
+    files.write(path, b"".join(lines))
 
 
 def _is_of(line: bytes, separator: str, epochs: int) -> bool:
@@ -107,16 +110,25 @@ def _is_of(line: bytes, separator: str, epochs: int) -> bool:
     return line.endswith(b"\n") and not (first.isdigit() and int(first) >= epochs)
 
 
+def _kept(callback: Any) -> dict[str, Any]:
+    """What a callback changes as it watches, and what it says itself that it keeps."""
+    kept = {name: getattr(callback, name) for name in _changed(callback)}
+    return kept | ({"get_state": copy.deepcopy(callback.get_state())} if _offers(callback) else {})
+
+
+def _changed(callback: Any) -> list[str]:
+    return [
+        name
+        for kind, names in _CHANGED
+        if isinstance(callback, kind)
+        for name in names
+        if hasattr(callback, name)
+    ]
+
+
+def _offers(callback: Any) -> bool:
+    return hasattr(callback, "get_state") and hasattr(callback, "set_state")
+
+
 def _dtype(variable: Any) -> str:
     return str(getattr(variable.dtype, "name", variable.dtype))
-
-
-def _kept(callback: Any) -> dict[str, Any]:
-    if hasattr(callback, "get_state") and hasattr(callback, "set_state"):
-        return {"state": callback.get_state()}
-    return {
-        name: getattr(callback, name)
-        for kind in type(callback).__mro__
-        for name in _KEPT.get(kind.__name__, ())
-        if hasattr(callback, name)
-    }
