@@ -15,7 +15,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tftrain import checkpoint, files, runs
@@ -106,7 +106,8 @@ class Fit:
     def send_signal(self, number: int) -> None:
         """Sends a signal to a process that may have ended."""
         if self.poll() is None:
-            os.kill(self.pid, number)
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, number)
 
     def epochs(self) -> int:
         """How many epochs it has told of."""

@@ -63,9 +63,15 @@ def filled(place: Path, _process: common.Fit) -> Callable[[], object]:
     return filler.unlink
 
 
+def _is_read_only(place: Path) -> bool:
+    command = ["mount", "-o", "remount,bind,ro", str(place)]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
 def read_only(place: Path, _process: common.Fit) -> Callable[[], object]:
     mount("--bind", place, place)
-    mount("-o", "remount,bind,ro", place)
+    while not _is_read_only(place):  # refused while a file is open for writing in the new mount
+        time.sleep(0.001)
     return lambda: subprocess.run(["umount", str(place)], check=True)
 
 

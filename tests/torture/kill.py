@@ -1,8 +1,9 @@
 """`kill -9` at random moments of a fit, then `--resume`: nothing corrupt, lost or different.
 
-python tests/torture/kill.py [300 [warm]]
+python tests/torture/kill.py [300 [warm [FIRST]]]
 
-With `warm`, fits are forked from a process that has imported TensorFlow: most of their cost.
+With `warm`, fits are forked from a process that has imported TensorFlow: most of their cost. Of a
+number the moment follows: those from FIRST on go on where another call has ended.
 """
 
 from __future__ import annotations
@@ -151,10 +152,12 @@ def _go_on(one: Tried, folder: Path, alone: Alone, chance, *, warm: bool) -> boo
     return False
 
 
-def main(count: int, *, warm: bool = False) -> bool:
+def main(count: int, *, warm: bool = False, first: int = 0) -> bool:
     with common.folder() as folder:
         alone = left_alone(folder)
-        every = common.several(lambda number: tried(folder, alone, number, warm=warm), count)
+        every = common.several(
+            lambda number: tried(folder, alone, first + number, warm=warm), count
+        )
         finished = [one.path for one in every if _is_over(one.path)]
         predicted = common.predictions([alone.path, *finished])
         for one in every:
@@ -171,4 +174,5 @@ def main(count: int, *, warm: bool = False) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(not main(common.count(300), warm="warm" in sys.argv))
+    after = int(sys.argv[3]) if len(sys.argv) > 3 else 0
+    sys.exit(not main(common.count(300), warm="warm" in sys.argv, first=after))

@@ -18,6 +18,9 @@ import common
 from tftrain import runs
 
 BOTH = (signal.SIGINT, signal.SIGTERM)
+_EPOCHS = 97  # that digits.yaml takes
+_SAVING_SECONDS = 0.2
+_PARTS = ("beginning", "any", "beginning", "training", "training", "saving")
 _COMPARED = 5  # every so many is gone on with to its end
 
 
@@ -44,16 +47,12 @@ def left_alone(folder: Path) -> tuple[float, float, dict[str, str]]:
 
 
 def tried(folder: Path, alone, number: int, wanted: signal.Signals, *, twice: bool) -> Stopped:
-    """Signals a fit: every other one before its run's directory is there, and then goes on."""
+    """Signals a fit in some part of its life, and perhaps goes on with it."""
     before, after, result = alone
     chance = random.Random(number)
     path = folder / f"{wanted.name}-{number}-{twice}" / "digits-1"
     process = common.fit(common.DIGITS, runs_dir=path.parent, cwd=folder)
-    if number % 2:
-        common.until(path.exists, process)
-        time.sleep(chance.uniform(0, after))
-    else:
-        time.sleep(chance.uniform(0, before))
+    _wait(process, path, _PARTS[number % len(_PARTS)], (before, after), chance)
     stage = _stage(path)
     sent = time.perf_counter()
     process.send_signal(wanted)
@@ -66,6 +65,20 @@ def tried(folder: Path, alone, number: int, wanted: signal.Signals, *, twice: bo
     if number % _COMPARED == 0 or twice:
         _go_on(one, folder, result)
     return one
+
+
+def _wait(process: common.Fit, path: Path, part: str, seconds: tuple[float, float], chance) -> None:
+    """Waits for a moment of a part of a fit's life."""
+    before, after = seconds
+    if part == "beginning":
+        time.sleep(chance.uniform(0, before))
+    elif part == "any" and common.until(path.exists, process):
+        time.sleep(chance.uniform(0, after))
+    elif part == "training":
+        epochs = chance.randrange(_EPOCHS)
+        common.until(lambda: process.epochs() > epochs, process)
+    elif part == "saving" and common.until((path / runs.WEIGHTS).exists, process):
+        time.sleep(chance.uniform(0, _SAVING_SECONDS))
 
 
 def _stage(path: Path) -> str:
@@ -87,7 +100,7 @@ def _look(one: Stopped, outcome: common.Outcome, wanted: signal.Signals, *, twic
     elif twice and outcome.code - 128 in BOTH:
         one.faults += ["a traceback"] if "Traceback" in outcome.said else []
     else:
-        begun = (one.path / runs.SUMMARY).exists()
+        begun = common.run_state(one.path) not in (None, runs.FINISHED)
         said = f"stopped by {wanted.name}"
         said += f"; `tftrain fit --resume {one.path}` goes on" if begun else ""
         if outcome.code != 128 + wanted or lines != [said]:
@@ -150,6 +163,7 @@ def main(count: int) -> bool:
         **figures,
         "seconds from the signal to the end, median": round(seconds[len(seconds) // 2], 3),
         "and at most": round(seconds[-1], 3),
+        "that one": max(every, key=lambda found: found.seconds).stage,
         "--time-limit 2s": faults or "stopped, exit code 0, equal in the end",
     }
     good = not faults and not figures["with a fault"]
