@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ _CHANGED = (
     (keras.callbacks.SwapEMAWeights, ("_ema_weights_in_model",)),
     (keras.callbacks.TensorBoard, ("_global_train_batch", "_global_test_batch")),
 )
+_OWN = "get_state"
 _BACKUP = (
     "_weights_path",
     "_training_metadata_path",
@@ -58,20 +60,22 @@ def misfit(engine: Engine, callbacks: Sequence[Any], state: State) -> str | None
         if tuple(variable.shape) != array.shape or str(array.dtype) != _dtype(variable):
             found = f"{array.dtype}{array.shape}"
             return f"`{name}`: expected {_dtype(variable)}{tuple(variable.shape)}, got {found}"
-    names = [set(one) for one in state.callbacks]
-    if names != [set(_kept(one)) for one in callbacks]:
-        return "what callbacks keep is of other callbacks"
-    return None
+    theirs = len(callbacks) == len(state.callbacks) and all(
+        set(kept) <= _names(one) and (_OWN in kept) == _offers(one)
+        for one, kept in zip(callbacks, state.callbacks, strict=True)
+    )
+    return None if theirs else "what callbacks keep is of other callbacks"
 
 
 def restore(engine: Engine, callbacks: Sequence[Any], state: State) -> None:
     """Makes the training what it was; `misfit` must have found nothing."""
     restore_variables(engine, state)
     for callback, kept in zip(callbacks, state.callbacks, strict=True):
-        for name in _changed(callback):
-            setattr(callback, name, kept[name])
-        if _offers(callback):
-            callback.set_state(copy.deepcopy(kept["get_state"]))
+        for name in kept:
+            if name != _OWN:
+                setattr(callback, name, kept[name])
+        if _OWN in kept:
+            callback.set_state(copy.deepcopy(kept[_OWN]))
     engine.network.stop_training = state.ended
 
 
@@ -112,18 +116,14 @@ def _is_of(line: bytes, separator: str, epochs: int) -> bool:
 
 def _kept(callback: Any) -> dict[str, Any]:
     """What a callback changes as it watches, and what it says itself that it keeps."""
-    kept = {name: getattr(callback, name) for name in _changed(callback)}
-    return kept | ({"get_state": copy.deepcopy(callback.get_state())} if _offers(callback) else {})
+    kept = {name: getattr(callback, name) for name in _names(callback) if hasattr(callback, name)}
+    return kept | ({_OWN: copy.deepcopy(callback.get_state())} if _offers(callback) else {})
 
 
-def _changed(callback: Any) -> list[str]:
-    return [
-        name
-        for kind, names in _CHANGED
-        if isinstance(callback, kind)
-        for name in names
-        if hasattr(callback, name)
-    ]
+def _names(callback: Any) -> set[str]:
+    """What may be kept of a callback."""
+    changed = [names for kind, names in _CHANGED if isinstance(callback, kind)]
+    return {_OWN, *itertools.chain(*changed)}
 
 
 def _offers(callback: Any) -> bool:
