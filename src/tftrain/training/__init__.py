@@ -232,8 +232,7 @@ def _check_finite(job: Job, epoch: int, logs: Logs, order: Order) -> None:
     unsound = next(
         (name for name in ("loss", "val_loss") if not math.isfinite(logs.get(name, 0))), None
     )
-    weights = job.engine.network.get_weights()
-    if unsound is None and not all(np.isfinite(weight).all() for weight in weights):
+    if unsound is None and not job.engine.is_finite():
         unsound = "a weight"
     if unsound is None:
         return

@@ -144,6 +144,20 @@ class Engine:
             for place, variable in enumerate(variables)
         }
 
+    def is_finite(self) -> bool:
+        """Whether no weight is NaN or infinite; in one call of a graph."""
+        return bool(self._all_finite())
+
+    @cached_property
+    def _all_finite(self) -> Any:
+        weights = [one.value for one in self.network.weights if "float" in str(one.dtype)]
+
+        def every() -> Any:
+            finite = [tf.reduce_all(tf.math.is_finite(one)) for one in weights]
+            return tf.reduce_all(tf.stack([*finite, True]))
+
+        return tf.function(every, autograph=False).get_concrete_function()
+
     def values(self) -> dict[str, NDArray[Any]]:
         """What `variables` hold now; in one call of a graph, as most are small."""
         values = self._reader()
