@@ -72,6 +72,24 @@ def test_a_claim_that_gets_no_lock_leaves_nothing(tmp_path, monkeypatch):
     assert not any(tmp_path.iterdir())
 
 
+def test_a_claim_outlives_a_crash_of_the_system(tmp_path, monkeypatch):
+    synced = []
+    monkeypatch.setattr("tftrain.files._sync_folder", synced.append)
+    runs.claim(tmp_path, "digits")
+    assert synced == [tmp_path]
+
+
+def test_a_lock_that_is_a_link_is_not_followed(tmp_path):
+    folder = made(tmp_path, "d-1", state="running")
+    (folder / runs.LOCK).symlink_to(tmp_path / "outside")
+    with pytest.raises(
+        RunError, match=r"\.lock: error\[R003\]: a link; a run that holds one isn't"
+    ):
+        runs.reopen(folder, {})
+    assert runs.summaries(tmp_path)[0][1]["state"] == "running"
+    assert not (tmp_path / "outside").exists()
+
+
 def test_whoever_only_looks_at_a_run_keeps_no_writer_out(tmp_path):
     glance = runs.claim(tmp_path, "digits")
     released = threading.Timer(0.05, glance.lock.release)

@@ -92,8 +92,7 @@ def _require_no_links(run: Run) -> None:
     """Refuses a run through which callbacks could write where a stranger wants them to."""
     for path in sorted(run.folder.rglob("*")):
         if path.is_symlink():
-            message = "a link; a run that holds one isn't gone on with"
-            raise RunError(Problem(Mark(str(path)), "R003", message))
+            raise RunError(Problem(Mark(str(path)), "R003", runs.LINKED))
 
 
 def _summary(folder: Path) -> dict[str, Any]:

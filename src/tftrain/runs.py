@@ -64,6 +64,7 @@ FILES: Mapping[str, str] = MappingProxyType(
 )
 
 RUNNING, FINISHED, STOPPED, FAILED = "running", "finished", "stopped", "failed"
+LINKED = "a link; a run that holds one isn't gone on with"
 INTERRUPTED = "interrupted"  # `running`, but nobody is at it any more
 _SECONDS_BETWEEN_WRITES = 2.0
 _LARGEST = sys.float_info.max
@@ -153,11 +154,9 @@ def claim(runs_dir: Path, name: str) -> Run:
     while True:
         folder = runs_dir / f"{name}-{number}"
         try:
-            folder.mkdir()
+            files.make_folder(folder)
         except FileExistsError:
             number += 1
-        except OSError as error:
-            raise StorageError(files.cannot("written", runs_dir, error)) from None
         else:
             return _begun(folder)
 
@@ -174,7 +173,7 @@ def reopen(folder: Path, summary: dict[str, Any]) -> Run:
     """A run that is to be gone on with: nobody else writes it, and nothing torn lies in it.
 
     Raises:
-        RunError: when another process writes it.
+        RunError: when another process writes it, or its lock is a link.
         StorageError: when it can't be written.
     """
     lock = _lock(folder, _GLANCE_SECONDS)
@@ -185,7 +184,10 @@ def reopen(folder: Path, summary: dict[str, Any]) -> Run:
 def _lock(folder: Path, patience: float = 0) -> BaseFileLock:
     from filelock import FileLock, Timeout
 
-    lock = FileLock(folder / LOCK, timeout=patience, thread_local=False)
+    path = folder / LOCK
+    if path.is_symlink():
+        raise RunError(Problem(Mark(str(path)), "R003", LINKED))
+    lock = FileLock(path, timeout=patience, thread_local=False)
     try:
         lock.acquire()
     except Timeout:
