@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 from pathlib import Path
@@ -62,6 +63,54 @@ def test_a_write_that_is_stopped_leaves_nothing(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         files.fill(tmp_path / "model.keras", stop)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("patience", "there"), [(30.0, b"new"), (0.0, b"old")])
+def test_a_file_that_somebody_has_open_is_replaced_once_it_is_let_go(
+    patience, there, tmp_path, monkeypatch
+):
+    replace, refusals = Path.replace, iter([PermissionError(errno.EACCES, "open")] * 2)
+
+    def busy(one, other):
+        for refusal in refusals:
+            raise refusal
+        return replace(one, other)
+
+    path = tmp_path / "summary.json"
+    path.write_bytes(b"old")
+    monkeypatch.setattr(files, "_PATIENCE_SECONDS", patience)  # as on Windows, and elsewhere
+    monkeypatch.setattr(Path, "replace", busy)
+    with contextlib.suppress(StorageError):
+        files.write(path, b"new")
+    assert path.read_bytes() == there
+    assert [entry.name for entry in tmp_path.iterdir()] == ["summary.json"]
+
+
+def test_a_new_folder_is_synced_or_not_made(tmp_path, monkeypatch):
+    synced = []
+    monkeypatch.setattr(files, "_sync_folder", synced.append)
+    files.make_folder(tmp_path / "a")
+    files.make_folder(tmp_path / "a", exist_ok=True)
+    with pytest.raises(FileExistsError):
+        files.make_folder(tmp_path / "a")
+    assert synced == [tmp_path] * 2
+    monkeypatch.setattr(files, "_sync_folder", refuse)
+    with pytest.raises(StorageError, match=r"b: error.R003.: can't be written: No space left"):
+        files.make_folder(tmp_path / "b")
+    assert not (tmp_path / "b").exists()
+
+
+def test_leftovers_below_are_swept_too_but_not_through_links(tmp_path):
+    run, outside = tmp_path / "run", tmp_path / "outside"
+    for folder in (run / "code", outside):
+        folder.mkdir(parents=True)
+        (folder / ".tmp-0123.py").touch()
+        (folder / "kept.py").touch()
+    (run / "link").symlink_to(outside)
+    files.sweep(run)
+    left = sorted(path.name for path in tmp_path.rglob("*.py"))
+    assert left == [".tmp-0123.py", "kept.py", "kept.py"]
+    assert list(files.leftovers(outside))
 
 
 def test_other_code_writes_to_a_name_of_the_same_kind(tmp_path):

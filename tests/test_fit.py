@@ -441,6 +441,26 @@ class TestCommandLine:
         assert shown["run"] == str(Path("runs", "mine-smoke-1"))
         assert [check["passed"] for check in shown["checks"]] == [True] * 4
 
+    def test_a_time_limit_with_json_and_requirements_and_a_bare_resume(self, tmp_path):
+        fit = ("fit", DIGITS, "training.callbacks=null")
+        done = tftrain(
+            *(*fit, "training.epochs=1000000", "--time-limit", "1s", "--json", "--quiet"),
+            *("--require", "accuracy>=0.999"),
+            cwd=tmp_path,
+        )
+        folder = Path("runs", "digits-1")
+        assert done.returncode == 1
+        assert done.stderr.splitlines() == [
+            f"stopped by the time limit of 1s; `tftrain fit --resume {folder}` goes on",
+            "not measured: accuracy>=0.999",
+        ]
+        shown = json.loads(done.stdout)
+        assert (shown["run"], shown["state"], shown["checks"]) == (str(folder), runs.STOPPED, [])
+        again = tftrain(*fit, "--resume", "training.epochs=1000", "--quiet", cwd=tmp_path)
+        assert again.returncode == 0
+        assert again.stderr == "training.epochs: 1000000 before, 1000 now\n"
+        assert again.stdout.splitlines()[-1] == str(folder)
+
     @pytest.mark.skipif(os.name == "nt", reason="signals are POSIX's")
     @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
     @pytest.mark.parametrize("seconds", [0, 0.013, 0.5])

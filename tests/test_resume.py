@@ -77,10 +77,10 @@ def write(tmp_path):
     return written
 
 
-def fit(path, runs_dir, progress=None, overrides=()):
+def fit(path, runs_dir, progress=None, overrides=(), *, smoke=False):
     from tftrain import fit as job
 
-    asked = job.prepare(path, [*overrides], runs_dir=runs_dir)
+    asked = job.prepare(path, [*overrides], runs_dir=runs_dir, smoke=smoke)
     return job.fit(asked, progress or Silent())
 
 
@@ -95,7 +95,7 @@ def resumed(path, name, runs_dir, *overrides, progress=None):
     from tftrain import fit as job
     from tftrain import resume
 
-    asked = resume.prepare(path, overrides, name=str(name), runs_dir=runs_dir)
+    asked = resume.prepare(path, overrides, name=name and str(name), runs_dir=runs_dir)
     return job.fit(asked, progress or Silent())
 
 
@@ -103,7 +103,7 @@ def refusal(path, name, runs_dir, *overrides):
     from tftrain import resume
 
     with pytest.raises(RunError) as raised:
-        resume.prepare(path, overrides, name=str(name), runs_dir=runs_dir)
+        resume.prepare(path, overrides, name=name and str(name), runs_dir=runs_dir)
     return str(raised.value)
 
 
@@ -172,7 +172,7 @@ def test_a_run_that_a_callback_ended_has_no_more_epochs(write, tmp_path):
 
 def test_without_a_name_the_newest_unfinished_run_of_the_config_goes_on(write, tmp_path):
     path, runs_dir = write(callbacks=[]), tmp_path / "runs"
-    assert refusal(path, "", runs_dir).endswith(
+    assert refusal(path, None, runs_dir).endswith(
         "error[R001]: no unfinished run of this config here; `tftrain fit` without --resume begins "
         "one"
     )
@@ -183,8 +183,149 @@ def test_without_a_name_the_newest_unfinished_run_of_the_config_goes_on(write, t
     folder = interrupted(path, runs_dir, 2)
     interrupted(write(callbacks=[], batch_size=64), runs_dir, 2)
     path = write(callbacks=[])
-    assert resumed(path, "", runs_dir).folder == folder
-    assert "expected a CONFIG, or a run: `--resume RUN`" in refusal(None, "", runs_dir)
+    assert resumed(path, None, runs_dir).folder == folder
+    assert "expected a CONFIG, or a run: `--resume RUN`" in refusal(None, None, runs_dir)
+
+
+def test_of_several_one_of_the_same_data_and_that_nobody_writes_goes_on(tmp_path):
+    from tftrain import resume
+
+    config = CONFIG | {"model": {"layers": [{"Dense": {"units": 2, "activation": "softmax"}}]}}
+    runs_dir, rows = tmp_path / "runs", np.arange(60.0).reshape(30, 2)
+    folders = {}
+    for name in ("a", "b"):
+        np.savez(tmp_path / f"{name}.npz", x=rows, y=np.arange(30) % 2)
+        path = tmp_path / f"{name}.yaml"
+        path.write_text(json.dumps(config | {"name": name, "data": {"source": f"{name}.npz"}}))
+        folders[name] = interrupted(path, runs_dir, 2)
+        copy = shutil.copytree(folders[name], runs_dir / f"{name}-2")
+        summary = json.loads((copy / runs.SUMMARY).read_text())
+        (copy / runs.SUMMARY).write_text(json.dumps(summary | {"started": "9999"}))
+        folders[f"{name} written"] = copy
+
+    def newest(path):
+        asked = resume.prepare(path, ["name=other"], name=None, runs_dir=runs_dir)
+        asked.run.release()
+        return asked.run.folder
+
+    assert newest(tmp_path / "a.yaml") == folders["a written"]
+    held = [runs.reopen(folders[f"{name} written"]) for name in ("a", "b")]
+    assert newest(tmp_path / "a.yaml") == folders["a"]
+    assert newest(tmp_path / "b.yaml") == folders["b"]
+    shutil.rmtree(folders["b"])
+    said = refusal(tmp_path / "b.yaml", None, runs_dir)
+    assert said == f"{folders['b written']}: error[R004]: another process is writing this run"
+    shutil.rmtree(folders["b written"])
+    assert newest(tmp_path / "b.yaml") == folders["a"]  # the same rows
+    for run in held:
+        run.release()
+
+
+@pytest.mark.parametrize("lost", [runs.CHECKPOINT, runs.SUMMARY])
+@pytest.mark.parametrize("end", [None, Stopped("SIGINT", 130)], ids=["finished", "stopped"])
+def test_a_run_that_lost_a_file_is_not_begun_anew(write, tmp_path, lost, end):
+    path = write(epochs=3, callbacks=[])
+    folder = interrupted(path, tmp_path, 2, end) if end else fit(path, tmp_path).folder
+    (folder / lost).unlink()
+    before = {file.name: file.read_bytes() for file in folder.iterdir()}
+    said = refusal(path, folder, tmp_path, "training.epochs=6")
+    assert said == f"{folder}: error[R002]: damaged: it has no {lost}"
+    assert {file.name: file.read_bytes() for file in folder.iterdir()} == before
+
+
+def test_one_that_went_on_and_was_killed_without_its_checkpoint_is_damaged(write, tmp_path):
+    path = write(callbacks=[], checkpoint={"every": 1})
+    folder = interrupted(path, tmp_path, 2, Stopped("SIGINT", 130))
+    with pytest.raises(Killed):
+        resumed(path, folder, tmp_path, progress=Until(4, Killed))
+    (folder / runs.CHECKPOINT).unlink()
+    assert json.loads((folder / runs.SUMMARY).read_text())["state"] == runs.RUNNING
+    assert refusal(path, folder, tmp_path).endswith("damaged: it has no checkpoint.npz")
+
+
+def test_what_is_other_than_before_is_said(write, tmp_path):
+    path = write(callbacks=[], checkpoint={"every": 1})
+    folder = interrupted(path, tmp_path, 2)
+    watching = Until(0, Killed)
+    resumed(path, folder, tmp_path, "training.epochs=4", "name=other", progress=watching)
+    assert watching.said[:2] == [
+        "name: digits before, other now",
+        "training.epochs: 9 before, 4 now",
+    ]
+    folder = interrupted(write(callbacks=[], checkpoint={"every": 5}), tmp_path, 2)
+    watching = Until(0, Killed)
+    resumed(None, folder, tmp_path, progress=watching)
+    assert watching.said[:1] == [
+        "it was killed before its first checkpoint: it begins again with epoch 1"
+    ]
+
+
+def test_what_another_process_did_until_the_lock_was_free_counts(write, tmp_path, monkeypatch):
+    path = write(epochs=3, callbacks=[])
+    folder = interrupted(path, tmp_path, 2, Stopped("SIGINT", 130))
+    reopen = runs.reopen
+
+    def late(one):
+        with monkeypatch.context() as patched:
+            patched.setattr(runs, "reopen", reopen)
+            resumed(path, one, tmp_path)
+        return reopen(one)
+
+    monkeypatch.setattr(runs, "reopen", late)
+    assert "finished after epoch 3" in refusal(path, folder, tmp_path)
+
+
+def test_more_epochs_leave_nothing_of_the_former_end(write, tmp_path):
+    path = write(epochs=3, callbacks=[])
+    folder = fit(path, tmp_path).folder
+    with pytest.raises(Killed):
+        resumed(None, folder, tmp_path, "training.epochs=6", progress=Until(4, Killed))
+    running = json.loads((folder / runs.SUMMARY).read_text())
+    begun = json.loads((interrupted(path, tmp_path, 1) / runs.SUMMARY).read_text())
+    assert running.keys() == begun.keys()
+    run = resumed(None, folder, tmp_path)
+    seconds = run.summary["seconds"]
+    assert seconds["total"] >= seconds["training"]
+
+
+def test_seconds_in_all_are_no_fewer_than_those_of_training(write, tmp_path):
+    path = write(epochs=4, callbacks=[])
+    folder = interrupted(path, tmp_path, 2, Stopped("SIGINT", 130))
+    kept = checkpoint.read(folder / runs.CHECKPOINT)
+    long = Checkpoint(kept.state, kept.history, 1e6, kept.config)
+    checkpoint.write(folder / runs.CHECKPOINT, long)
+    seconds = resumed(None, folder, tmp_path).summary["seconds"]
+    assert seconds["total"] >= seconds["training"] >= 1e6
+
+
+def test_a_stopped_smoke_run_has_nothing_to_go_on_with(write, tmp_path):
+    with pytest.raises(Stopped) as raised:
+        fit(write(), tmp_path, Until(1, Stopped("SIGINT", 130)), smoke=True)
+    assert str(raised.value) == "stopped by SIGINT"
+    folder = tmp_path / "digits-smoke-1"
+    assert refusal(None, folder, tmp_path).endswith("a smoke run is not for going on with")
+
+
+def test_a_file_in_place_of_a_run_is_told_what_to_write(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "runs" / "base-1"
+    folder.mkdir(parents=True)
+    for file in (tmp_path / "my conf", folder / runs.SUMMARY, folder / runs.CHECKPOINT):
+        file.touch()
+    said = refusal(None, "my conf", tmp_path)
+    assert said == "my conf: error[R001]: is a file: `tftrain fit 'my conf' --resume`"
+    said = refusal(None, "runs/base-1/checkpoint.npz", tmp_path)
+    assert said.endswith("R001]: is a file of a run: `--resume runs/base-1`")
+    (tmp_path / "base-1").touch()
+    assert "base-1/summary.json: error[R002]: " in refusal(None, "base-1", tmp_path / "runs")
+
+
+def test_an_empty_name_is_none(tmp_path, monkeypatch):
+    from tftrain import resume
+
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(RunError, match=r"R001.: expected a run's directory or name, got an empty"):
+        resume.prepare(None, name="", runs_dir=tmp_path)
 
 
 def test_another_config_or_other_data_are_refused_with_what_differs(write, tmp_path):
@@ -223,7 +364,7 @@ def test_data_that_have_moved_are_the_same_data(tmp_path):
 def test_a_run_that_another_process_writes_is_refused(write, tmp_path, tftrain):
     path = write()
     folder = interrupted(path, tmp_path / "runs", 2)
-    run = runs.reopen(folder, {})
+    run = runs.reopen(folder)
     code, _, said = tftrain("fit", "--resume", folder)
     assert (code, said) == (
         2,
@@ -242,7 +383,7 @@ def test_what_a_killed_writer_left_is_swept_when_a_run_is_opened(write, tmp_path
     runs.find(tmp_path, "digits-1")
     assert not torn.exists()
     torn.write_bytes(b"half")
-    again = runs.reopen(run.folder, {})
+    again = runs.reopen(run.folder)
     assert not torn.exists()
     torn.write_bytes(b"half")  # a writer is at it
     runs.find(tmp_path, "digits-1")
@@ -512,7 +653,7 @@ def test_a_copy_of_a_run_goes_on_too(write, tmp_path):
     assert left(resumed(None, copy, tmp_path).folder) == left(alone.folder)
 
 
-@pytest.mark.parametrize("name", ["log.csv", "checkpoint.npz", "deep/log.csv"])
+@pytest.mark.parametrize("name", ["log.csv", "checkpoint.npz", "deep/log.csv", ".lock"])
 def test_a_run_that_holds_a_link_is_not_gone_on_with(write, tmp_path, name):
     path = write(callbacks=[{"CSVLogger": {"filename": "log.csv"}}], checkpoint={"every": 1})
     folder = interrupted(path, tmp_path / "runs", 2, Stopped("SIGINT", 130))

@@ -72,11 +72,29 @@ def test_a_claim_that_gets_no_lock_leaves_nothing(tmp_path, monkeypatch):
     assert not any(tmp_path.iterdir())
 
 
+def test_a_claim_outlives_a_crash_of_the_system(tmp_path, monkeypatch):
+    synced = []
+    monkeypatch.setattr("tftrain.files._sync_folder", synced.append)
+    runs.claim(tmp_path, "digits")
+    assert synced == [tmp_path]
+
+
+def test_a_lock_that_is_a_link_is_not_followed(tmp_path):
+    folder = made(tmp_path, "d-1", state="running")
+    (folder / runs.LOCK).symlink_to(tmp_path / "outside")
+    with pytest.raises(
+        RunError, match=r"\.lock: error\[R003\]: a link; a run that holds one isn't"
+    ):
+        runs.reopen(folder)
+    assert runs.summaries(tmp_path)[0][1]["state"] == "running"
+    assert not (tmp_path / "outside").exists()
+
+
 def test_whoever_only_looks_at_a_run_keeps_no_writer_out(tmp_path):
     glance = runs.claim(tmp_path, "digits")
     released = threading.Timer(0.05, glance.lock.release)
     released.start()
-    assert runs.reopen(glance.folder, {}).lock.is_locked
+    assert runs.reopen(glance.folder).lock.is_locked
     released.join()
 
 
@@ -149,7 +167,22 @@ def test_runs_that_are_none(tmp_path):
     assert fault(tmp_path, None).endswith(said)
     assert fault(tmp_path, "digit-1").endswith("R001]: no such run; did you mean `digits-1`?")
     (tmp_path / "other").mkdir()
+    assert "R001]: expected a run's directory or name, got an empty one" in fault(tmp_path, "")
     assert fault(tmp_path, "other").endswith("R001]: not a run: it has no summary.json")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="quotes are POSIX's")
+@pytest.mark.parametrize(
+    ("name", "summary", "said"),
+    [
+        ("t-1", {}, "; `tftrain fit --resume t-1` goes on"),
+        ("a b/t-1", {"code": []}, "; `tftrain fit --resume 'a b/t-1'` goes on"),
+        ("t-1", {"code": [{}]}, "; `tftrain fit --resume t-1 --allow-code` goes on"),
+        ("t-1", {"smoke": True}, ""),
+    ],
+)
+def test_how_to_go_on_is_said_as_a_shell_takes_it(name, summary, said):
+    assert runs.going_on(runs.Path(name), summary) == said
 
 
 @pytest.mark.parametrize(

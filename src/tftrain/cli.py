@@ -12,6 +12,7 @@ import typer
 
 from tftrain import housekeeping
 from tftrain.console import (
+    NEWEST,
     RUNS,
     AllowCode,
     Json,
@@ -27,6 +28,7 @@ from tftrain.console import (
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from tftrain.errors import Stopped
     from tftrain.prepare import Asked
     from tftrain.require import Requirement
     from tftrain.runs import Run
@@ -98,6 +100,7 @@ def fit(
             "newest unfinished one of CONFIG.",
         ),
     ] = None,
+    newest: Annotated[bool, typer.Option(NEWEST, hidden=True)] = False,
     time_limit: Annotated[
         str | None,
         typer.Option(metavar="SPAN", help="Stop after that long, to go on later: 90s, 30m, 2h."),
@@ -119,31 +122,29 @@ def fit(
 
     if time_limit is not None:
         _limit(time_limit)
-    paths, changes = configs(arguments, needed=resume is None, several=False)
+    begins = resume is None and not newest
+    paths, changes = configs(arguments, needed=begins, several=False, runs_dir=runs_dir)
     settings: dict[str, Any] = {
         "runs_dir": runs_dir,
         "require": require or (),
         "allow_code": allow_code,
         "meanwhile": job.begin_import,
     }
-    if resume is None:
-        changes += [f"name={json.dumps(name)}"] if name else []
-        asked = job.prepare(paths[0], changes, smoke=smoke, **settings)
-    else:
-        asked = _resumed(
-            paths, changes, resume, fresh={"--name": name, "--smoke": smoke}, **settings
-        )
     try:
+        if begins:
+            changes += [f"name={json.dumps(name)}"] if name else []
+            asked = job.prepare(paths[0], changes, smoke=smoke, **settings)
+        else:
+            fresh = {"--name": name, "--smoke": smoke}
+            asked = _resumed(paths, changes, None if newest else resume, fresh=fresh, **settings)
         run = job.fit(asked, terminal.progress(quiet=quiet))
     except Stopped as stopped:
         if stopped.exit_code:
             raise
-        tell(stopped)
-        return emit(stopped.run)
+        return _stopped(stopped, require or (), as_json=as_json)
     checks = _checked(run) if smoke else []
     if as_json:
-        shown = [{"name": one.name, "passed": one.passed, "detail": one.detail} for one in checks]
-        emit_json({"run": str(run.folder), **run.summary, "checks": shown})
+        _emit_run(run.folder, run.summary, checks)
     else:
         emit(*checks, terminal.metrics_table(run.summary["metrics"]))
         emit(terminal.summary_line(run.summary), run.folder)
@@ -162,8 +163,33 @@ def _limit(span: str) -> None:
         raise typer.BadParameter(str(error), param_hint="'--time-limit'") from None
 
 
+def _stopped(stopped: Stopped, require: Sequence[str], *, as_json: bool) -> None:
+    """Shows a run that the time limit ended, if one was open; what is required wasn't measured."""
+    from tftrain import runs
+
+    tell(stopped)
+    if stopped.run is not None:
+        if as_json:
+            _emit_run(stopped.run, runs.summary_of(stopped.run))
+        else:
+            emit(stopped.run)
+    tell(*(f"not measured: {one}" for one in require))
+    if require:
+        raise typer.Exit(1)
+
+
+def _emit_run(folder: Path, summary: Mapping[str, Any], checks: Sequence[Check] = ()) -> None:
+    shown = [{"name": one.name, "passed": one.passed, "detail": one.detail} for one in checks]
+    emit_json({"run": str(folder), **summary, "checks": shown})
+
+
 def _resumed(
-    paths: list[Path], changes: list[str], run: str, *, fresh: dict[str, Any], **settings: Any
+    paths: list[Path],
+    changes: list[str],
+    run: str | None,
+    *,
+    fresh: dict[str, Any],
+    **settings: Any,
 ) -> Asked:
     from tftrain import resume
 

@@ -11,43 +11,66 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from tftrain.errors import harmless
+from tftrain.errors import ConfigError, Mark, Problem, harmless
 
-RunsDir = Annotated[
-    Path, typer.Option("--runs-dir", envvar="TFTRAIN_RUNS_DIR", help="Where runs are.")
-]
+_RUNS_VARIABLE = "TFTRAIN_RUNS_DIR"
+RunsDir = Annotated[Path, typer.Option("--runs-dir", envvar=_RUNS_VARIABLE, help="Where runs are.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 AllowCode = Annotated[
     bool,
     typer.Option("--allow-code", help="Let the Python files run that the config's `code` names."),
 ]
 RUNS = Path("runs")
+NEWEST = "--newest"  # how `--resume` without a run is passed on
 
 
 class Resuming(TyperCommand):
     """Lets `--resume` stand without a run: for the newest one."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Gives a bare `--resume` its value."""
+        """Writes a bare `--resume` as `--newest`."""
+        runs_dir = _runs_dir(args)
         return super().parse_args(
             ctx,
             [
-                "--resume=" if one == "--resume" and not _is_run(args[place + 1 :]) else one
+                NEWEST if one == "--resume" and not _is_run(args[place + 1 :], runs_dir) else one
                 for place, one in enumerate(args)
             ],
         )
 
 
-def _is_run(following: list[str]) -> bool:
-    """Whether what follows `--resume` is its run: no option, no change, no config."""
+def _runs_dir(args: list[str]) -> str:
+    option = "--runs-dir"
+    for place, one in enumerate(args):
+        if one == option:
+            return "".join(args[place + 1 : place + 2])
+        if one.startswith(f"{option}="):
+            return one.removeprefix(f"{option}=")
+    return os.environ.get(_RUNS_VARIABLE) or str(RUNS)
+
+
+def _is_run(following: list[str], runs_dir: str) -> bool:
+    """Whether what follows `--resume` is its run: a folder, or no option, change or config."""
     value = following[0] if following else "-"
-    return not (value.startswith("-") or "=" in value or value.endswith((".yaml", ".yml")))
+    if value.startswith("-"):
+        return False
+    if any(map(os.path.isdir, (value, os.path.join(runs_dir, value)))):  # noqa: PTH118
+        return True
+    return not ("=" in value or value.endswith((".yaml", ".yml")))
 
 
 def configs(
-    arguments: list[str] | None, *, needed: bool = True, several: bool = True
+    arguments: list[str] | None,
+    *,
+    needed: bool = True,
+    several: bool = True,
+    runs_dir: Path = RUNS,
 ) -> tuple[list[Path], list[str]]:
-    """Files, and changes to them: what has a `=` in it and is no file."""
+    """Files, and changes to them: what has a `=` in it and is no file.
+
+    Raises:
+        ConfigError: when one is a run's directory, or the name of one.
+    """
     given = arguments or []
     changes = [
         one
@@ -59,7 +82,19 @@ def configs(
         raise typer.BadParameter("expected a CONFIG", param_hint="'CONFIG'")
     if len(paths) > 1 and not several:
         raise typer.BadParameter(f"expected one CONFIG, got also {paths[1]}", param_hint="'CONFIG'")
+    for path in paths:
+        _require_no_run(path, runs_dir)
     return paths, changes
+
+
+def _require_no_run(path: Path, runs_dir: Path) -> None:
+    from tftrain import files, runs
+
+    folder = next((one for one in (path, runs_dir / path) if files.is_folder(one)), path)
+    if not os.path.isfile(path) and os.path.lexists(folder / runs.SUMMARY):  # noqa: PTH113
+        resumed = f"`tftrain fit --resume {runs.quoted(folder)}` goes on with it"
+        message = f"is a run: {resumed}, and its config is {folder / runs.RESOLVED}"
+        raise ConfigError(Problem(Mark(str(path)), "C007", message))
 
 
 def emit(*lines: object) -> None:

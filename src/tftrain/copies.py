@@ -12,7 +12,7 @@ from typing import Any
 
 from tftrain import config, files, runs
 from tftrain.config import Code, Config, Source
-from tftrain.errors import Mark, Problem, RunError, StorageError, listed
+from tftrain.errors import Mark, Problem, RunError, listed
 from tftrain.runs import Run
 
 _KEYS = ("file", "sha256")
@@ -37,7 +37,7 @@ def keep(run: Run, code: Iterable[Code]) -> list[dict[str, str]]:
         taken.add(free.casefold())
         kept[f"{runs.CODE}/{free}{suffix}"] = one.content
     if kept:
-        _make(run.folder / runs.CODE)
+        files.make_folder(run.folder / runs.CODE, exist_ok=True)  # of a run that is gone on with
     for file, content in kept.items():
         run.write(file, content)
     return [{"file": file, "sha256": sha256(content)} for file, content in kept.items()]
@@ -113,10 +113,3 @@ def _require_unchanged(path: Path, sum_: str) -> None:
         message = "expected a file of the run's own, not a link"
     if linked or sha256(files.read(path)) != sum_:
         raise RunError(Problem(Mark(str(path)), "R002", message))
-
-
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(exist_ok=True)  # of a run that is gone on with
-    except OSError as error:
-        raise StorageError(files.cannot("written", folder, error)) from None

@@ -243,14 +243,14 @@ class Stopped(Exception):  # noqa: N818 - a request, not an error
     Args:
         reason: by whom.
         exit_code: of the process.
-        run: the run's folder, where one was open: it can be gone on with.
+        run: the run's folder, where one was open.
+        on: how it can be gone on with, to be said after the reason.
     """
 
-    def __init__(self, reason: str, exit_code: int, run: Path | None = None) -> None:
+    def __init__(self, reason: str, exit_code: int, run: Path | None = None, on: str = "") -> None:
         self.reason = reason
         self.exit_code = exit_code
         self.run = run
-        on = "" if run is None else f"; `tftrain fit --resume {run}` goes on"
         super().__init__(f"stopped by {reason}{on}")
 
     @classmethod

@@ -12,6 +12,7 @@ import secrets
 import shutil
 import stat
 import tempfile
+import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, BinaryIO
@@ -30,6 +31,9 @@ _PREFIX = b"sha256="
 _COMMENT_BYTES = len(_PREFIX) + 64
 _BLOCK_BYTES = 1024 * 1024
 _SMALL_BYTES = 16 * _BLOCK_BYTES  # of a run's file that is no array
+# Windows replaces no file that somebody has open, as whoever reads or scans it has for a moment
+_PATIENCE_SECONDS = 1.0 if os.name == "nt" else 0.0
+_PAUSE_SECONDS = 0.01
 # what opens neither a link nor waits for a pipe's writer, each where the system has it
 _OPENING = os.O_RDONLY | sum(
     getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY", "O_CLOEXEC")
@@ -60,7 +64,7 @@ def fill(path: Path, make: Callable[[Path], object]) -> None:
         make(temporary)
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
-        temporary.replace(path)
+        _replace(temporary, path)
         _sync_folder(path.parent)
     except OSError as error:
         raise StorageError(cannot("written", path, error)) from error
@@ -69,13 +73,45 @@ def fill(path: Path, make: Callable[[Path], object]) -> None:
             temporary.unlink(missing_ok=True)
 
 
+def _replace(temporary: Path, path: Path) -> None:
+    end = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        try:
+            temporary.replace(path)
+        except PermissionError:
+            if time.monotonic() >= end:
+                raise
+            time.sleep(_PAUSE_SECONDS)
+        else:
+            return
+
+
+def make_folder(folder: Path, *, exist_ok: bool = False) -> None:
+    """Makes a folder that a crash of the system leaves where it is.
+
+    Raises:
+        FileExistsError: when it is there already, unless that is as well.
+        StorageError: when the storage refuses; no folder is made then.
+    """
+    try:
+        folder.mkdir(exist_ok=exist_ok)
+        _sync_folder(folder.parent)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            folder.rmdir()
+        raise StorageError(cannot("written", folder, error)) from None
+
+
 def leftovers(folder: Path) -> Iterator[Path]:
-    """What writers that were killed have left in a folder; or a writer is still at it."""
-    return folder.glob(f"{_TEMPORARY}*")
+    """What writers that were killed have left in a folder or below; or one is still at it."""
+    for place, _, names in os.walk(folder):  # which follows no links
+        yield from (Path(place, name) for name in names if name.startswith(_TEMPORARY))
 
 
 def sweep(folder: Path) -> None:
-    """Removes the leftovers in a folder where nobody else writes."""
+    """Removes the leftovers in a folder, and below, where nobody else writes."""
     for path in leftovers(folder):
         with contextlib.suppress(OSError):
             path.unlink()

@@ -81,9 +81,12 @@ def fit(asked: Asked, progress: Progress) -> Run:
     clock = _Clock(before, {"data": round(asked.seconds, 3)})
     if asked.checkpoint:
         clock.seconds["training"] = asked.checkpoint.seconds
+        clock.started -= asked.checkpoint.seconds
     git = environment.ask_git()
     for note in asked.splits.notes:
         progress.warn(str(note))
+    for line in asked.remarks:
+        progress.warn(line)
     for warning in asked.warnings:
         progress.say(str(warning))
     for line in asked.splits.preparation.described():
@@ -101,6 +104,9 @@ def fit(asked: Asked, progress: Progress) -> Run:
             progress.warn(line)
         try:
             _work(asked, engine, run, progress, clock)
+        except Stopped as stopped:
+            on = runs.going_on(run.folder, run.summary)
+            raise Stopped(stopped.reason, stopped.exit_code, run.folder, on) from None
         finally:
             run.release()
     return run

@@ -16,6 +16,11 @@ from tftrain.runs import Run
 
 _BITS = ("tensorflow", "keras", "numpy", "machine", "onednn")  # what the last bits depend on
 
+_OF_AN_END = (  # what only an end writes into a summary
+    *("reason", "finished", "metrics", "seconds"),
+    *("epochs_run", "monitor", "best_epoch", "best_value", "kept"),
+)
+
 
 def run(asked: Asked, network: Any, git: Git, versions: Mapping[str, str]) -> tuple[Run, list[str]]:
     """The run's directory with all that is known before the first epoch, or none.
@@ -56,8 +61,8 @@ def _go_on(asked: Asked, run: Run, surroundings: dict[str, Any]) -> list[str]:
     """Makes the run what it was at its checkpoint."""
     if asked.checkpoint is not None:
         run.history = [dict(row) for row in asked.checkpoint.history]
-    for outdated in ("reason", "finished"):
-        run.summary.pop(outdated, None)
+    for name in _OF_AN_END:
+        run.summary.pop(name, None)
     settings = copies.named(asked.config, run.summary.get("code", []))
     run.write(runs.RESOLVED, config.resolved(settings))
     run.write_metrics()

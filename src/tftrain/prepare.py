@@ -38,6 +38,7 @@ class Asked:
         seconds: how long it took to see that all this is good.
         run: to go on with, None for a new one.
         checkpoint: where to go on, None for the beginning.
+        remarks: lines on what is other than it was in the run that is gone on with.
     """
 
     config: Config
@@ -50,6 +51,7 @@ class Asked:
     seconds: float = 0.0
     run: Run | None = None
     checkpoint: Checkpoint | None = None
+    remarks: tuple[str, ...] = ()
 
     def metric_names(self, logged: Iterable[str] | None = None) -> list[str]:
         """What `--require` can ask for: the test split's metrics, validation's with `val_`.

@@ -11,6 +11,7 @@ import io
 import itertools
 import json
 import os
+import shlex
 import shutil
 import sys
 import tempfile
@@ -64,6 +65,7 @@ FILES: Mapping[str, str] = MappingProxyType(
 )
 
 RUNNING, FINISHED, STOPPED, FAILED = "running", "finished", "stopped", "failed"
+LINKED = "a link; a run that holds one isn't gone on with"
 INTERRUPTED = "interrupted"  # `running`, but nobody is at it any more
 _SECONDS_BETWEEN_WRITES = 2.0
 _LARGEST = sys.float_info.max
@@ -153,11 +155,9 @@ def claim(runs_dir: Path, name: str) -> Run:
     while True:
         folder = runs_dir / f"{name}-{number}"
         try:
-            folder.mkdir()
+            files.make_folder(folder)
         except FileExistsError:
             number += 1
-        except OSError as error:
-            raise StorageError(files.cannot("written", runs_dir, error)) from None
         else:
             return _begun(folder)
 
@@ -170,22 +170,27 @@ def _begun(folder: Path) -> Run:
         raise
 
 
-def reopen(folder: Path, summary: dict[str, Any]) -> Run:
+def reopen(folder: Path) -> Run:
     """A run that is to be gone on with: nobody else writes it, and nothing torn lies in it.
 
+    Its summary is still to be read: before this, another process may have written it.
+
     Raises:
-        RunError: when another process writes it.
+        RunError: when another process writes it, or its lock is a link.
         StorageError: when it can't be written.
     """
     lock = _lock(folder, _GLANCE_SECONDS)
     files.sweep(folder)
-    return Run(folder, summary, lock=lock)
+    return Run(folder, lock=lock)
 
 
 def _lock(folder: Path, patience: float = 0) -> BaseFileLock:
     from filelock import FileLock, Timeout
 
-    lock = FileLock(folder / LOCK, timeout=patience, thread_local=False)
+    path = folder / LOCK
+    if path.is_symlink():
+        raise RunError(Problem(Mark(str(path)), "R003", LINKED))
+    lock = FileLock(path, timeout=patience, thread_local=False)
     try:
         lock.acquire()
     except Timeout:
@@ -261,11 +266,27 @@ def find(runs_dir: Path, name: str | None) -> tuple[Path, dict[str, Any]]:
     if summary.get("state") != FINISHED:
         message = f"not finished: its state is `{str(summary.get('state'))[:_SHOWN]}`"
         if summary.get("state") != RUNNING:
-            message += f"; `tftrain fit --resume {folder}` goes on"
+            message += going_on(folder, summary)
         raise RunError(Problem(Mark(str(folder)), "R001", message))
     with contextlib.suppress(RunError):  # whoever only reads leaves what can't be removed
         _tidy(folder)
     return folder, summary
+
+
+def going_on(folder: Path, summary: Mapping[str, Any]) -> str:
+    """`; `tftrain fit --resume RUN` goes on`, as a shell takes it; of a smoke run, nothing."""
+    if summary.get("smoke"):
+        return ""
+    leave = " --allow-code" if summary.get(CODE) else ""
+    return f"; `tftrain fit --resume {quoted(folder)}{leave}` goes on"
+
+
+def quoted(path: Path) -> str:
+    """A path as the system's shell takes it."""
+    text = str(path)
+    if os.name == "nt":
+        return f'"{text}"' if " " in text else text
+    return shlex.quote(text)
 
 
 def _tidy(folder: Path) -> None:
@@ -281,6 +302,9 @@ def named(runs_dir: Path, name: str) -> Path:
     Raises:
         RunError: when there is none.
     """
+    if not name:  # as an unset variable of a shell
+        message = "expected a run's directory or name, got an empty one"
+        raise RunError(Problem(Mark(str(runs_dir)), "R001", message))
     folder = Path(name) if files.is_folder(Path(name)) else runs_dir / name
     if not files.is_folder(folder):
         near = did_you_mean(name, [other.name for other, _ in summaries(runs_dir)])

@@ -20,5 +20,5 @@ def seconds(span: str) -> int:
     """
     found = _SPAN.fullmatch(span)
     if found is None or not int(found[1]):
-        raise ValueError("expected a number and s, m, h, d or w: 30m")
+        raise ValueError(f"expected a number and s, m, h, d or w: 30m; got `{span}`")
     return int(found[1]) * SECONDS[found[2]]

@@ -57,7 +57,7 @@ def second_writer(folder: Path) -> dict[str, object]:
     wanted = "another process is writing this run"
     asked = time.perf_counter()
     try:
-        runs.reopen(path, {})
+        runs.reopen(path)
         refused = False
     except runs.RunError:
         refused = True

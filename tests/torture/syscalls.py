@@ -111,7 +111,7 @@ def hurt(folder: Path, call: tuple[str, int], fault: str) -> tuple[str, list[str
         epoch = checkpoint.read(folder / runs.CHECKPOINT).state.epoch
     except RunError as error:
         return "neither", [str(error)]
-    lock = runs.reopen(folder, {}).lock
+    lock = runs.reopen(folder).lock
     if left := [path.name for path in files.leftovers(folder)]:
         faults.append(f"left {left}")
     if lock:
