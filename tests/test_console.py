@@ -6,11 +6,12 @@ import os
 
 import pytest
 import typer
+from typer.testing import CliRunner
 
 from conftest import ROOT
 from tftrain import console
 from tftrain.cli import app
-from tftrain.errors import ConfigError
+from tftrain.errors import ConfigError, Stopped
 
 DIGITS = ROOT / "configs" / "digits.yaml"
 FIT = typer.main.get_command(app).commands["fit"]
@@ -96,6 +97,17 @@ def test_a_file_is_a_config_though_a_run_has_its_name(tmp_path, monkeypatch):
         console.configs(["t-1"])
     (tmp_path / "t-1").touch()
     assert console.configs(["t-1", "x=1"]) == ([console.Path("t-1")], ["x=1"])
+
+
+@pytest.mark.parametrize(("require", "code"), [([], 0), (["--require", "accuracy>=0.9"], 1)])
+def test_a_time_limit_while_data_are_read_leaves_no_run(require, code, tmp_path, monkeypatch):
+    def late(*_, **__):
+        raise Stopped("the time limit of 1s", 0)
+
+    monkeypatch.setattr("tftrain.prepare.data.load", late)
+    done = CliRunner().invoke(app, ["fit", str(DIGITS), "--runs-dir", str(tmp_path), *require])
+    said = ["stopped by the time limit of 1s", *(f"not measured: {one}" for one in require[1:])]
+    assert (done.exit_code, done.stdout, done.stderr.splitlines()) == (code, "", said)
 
 
 def test_a_span_without_its_unit_is_quoted(tftrain):
