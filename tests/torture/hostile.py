@@ -22,7 +22,8 @@ import numpy as np
 from numpy.lib import format as npy
 from PIL import Image
 
-from tftrain import __main__, config, files, recorded, runs
+from tftrain import __main__, checkpoint, config, files, recorded, runs
+from tftrain.checkpoint import Checkpoint, State
 from tftrain.data.preparation import Preparation
 from tftrain.data.table.columns import Category, Columns, Number
 
@@ -511,6 +512,65 @@ TABLES = {
 }
 
 
+def checkpointed(place: Place) -> None:
+    """Makes the run one that was stopped after an epoch."""
+    place.summary(state="stopped")
+    (place.run / runs.LOCK).touch()
+    settings = config.load(place.run / runs.RESOLVED)[0]
+    state = State(1, False, {"network/0/network/dense/kernel": place.arrays[KERNEL]}, [])
+    rows = [{"epoch": 1, "loss": 0.5, "learning_rate": 0.1, "seconds": 0.1}]
+    kept = Checkpoint(state, rows, 1.0, checkpoint.digest(settings))
+    checkpoint.write(place.run / runs.CHECKPOINT, kept)
+
+
+def told(place: Place, text: bytes) -> None:
+    """A checkpoint, rightly sealed, that says something else."""
+    files.write_arrays(place.run / runs.CHECKPOINT, {"state": np.frombuffer(text, np.uint8)})
+
+
+def laid(place: Place, name: str) -> None:
+    """A link where something of the run may be written."""
+    (place.run / name).unlink(missing_ok=True)
+    (place.run / name).symlink_to(place.secret)
+
+
+# of a run that was stopped, and that somebody goes on with
+STOPPED = {
+    "checkpoint that is a link": (lambda p: p.link(runs.CHECKPOINT), "a link"),
+    "checkpoint that is a pipe": (lambda p: p.fifo(runs.CHECKPOINT), "a pipe or a device"),
+    "a link where a callback writes": (lambda p: laid(p, "log.csv"), "a link"),
+    "a link where the lock is": (lambda p: laid(p, runs.LOCK), "a link"),
+    "a link where the history is": (lambda p: laid(p, runs.METRICS), "a link"),
+    "checkpoint of pickled arrays": (
+        lambda p: p.sealed(pickled(p)) or (p.run / runs.WEIGHTS).replace(p.run / runs.CHECKPOINT),
+        "R002",
+    ),
+    "checkpoint nested deeply": (lambda p: told(p, b"[" * 10**5), "not a checkpoint"),
+    "checkpoint of endless epochs": (lambda p: told(p, b'{"epoch": 1e999}'), "not a checkpoint"),
+    "checkpoint of no form": (lambda p: told(p, b"\xff{}"), "not a checkpoint"),
+    "checkpoint of another config": (
+        lambda p: p.change("threads: 2", "threads: 1"),
+        "of another config",
+    ),
+    "no checkpoint of a finished run": (
+        lambda p: p.summary() or (p.run / runs.CHECKPOINT).unlink(),
+        "R002",
+    ),
+    "code that the run never ran": (
+        lambda p: p.change("data:", "code: [secret.txt]\ndata:"),
+        "C050",
+    ),
+    "a config that extends another": (
+        lambda p: p.change("data:", f"extends: {p.secret}\ndata:"),
+        "extends",
+    ),
+    "a config that asks for the environment": (
+        lambda p: p.change("data:", 'name: "${env:TFTRAIN_SECRET}"\ndata:'),
+        "env",
+    ),
+}
+
+
 def bomb_gz(path: Path) -> None:
     packer = zlib.compressobj(9, wbits=31)
     with path.open("wb") as file:
@@ -650,6 +710,15 @@ def commands(place: Place):
     yield "runs", ("--runs-dir", place.runs, "--json")
 
 
+def going_on(root: Path, name: str) -> tuple[Place, tuple[object, ...], str]:
+    """A stopped run that someone has spoilt, what goes on with it, and what is to be said."""
+    place = Place(root)
+    checkpointed(place)
+    spoil, said = STOPPED[name]
+    spoil(place)
+    return place, ("fit", "--resume", place.run), said
+
+
 def spoilt(root: Path, name: str) -> tuple[Place, str]:
     """A run that someone has spoilt, and what is to be said of it."""
     place = Place(root, table=name in TABLES)
@@ -675,12 +744,15 @@ def asking(place: Place, name: str):
 
 def main() -> None:
     worst, say = 0.0, print
-    for name in (*RUNS, *TABLES, *DATA):
+    for name in (*RUNS, *TABLES, *DATA, *STOPPED):
         with tempfile.TemporaryDirectory() as folder:
             root = Path(folder)
             if name in DATA:
                 place = Place(root, table=config.kind_of(DATA[name][0]) == "table")
                 asked = asking(place, name)
+            elif name in STOPPED:
+                place, (verb, *arguments), _ = going_on(root, name)
+                asked = [(verb, arguments)]
             else:
                 place, _ = spoilt(root, name)
                 asked = commands(place)

@@ -15,11 +15,13 @@ from hostile import (
     ROWS,
     RUNS,
     SECRET,
+    STOPPED,
     TABLES,
     Place,
     asking,
     command,
     commands,
+    going_on,
     spoilt,
 )
 
@@ -85,6 +87,15 @@ def test_a_run_of_someone_who_means_harm(name, tmp_path):
         else:
             among = (wanted, ABOUT_ALL) if "--runs-dir" in arguments else (wanted,)
             assert_refused(code, out, said, among)
+
+
+@pytest.mark.parametrize("name", STOPPED)
+def test_a_stopped_run_of_someone_who_means_harm(name, tmp_path):
+    place, arguments, wanted = going_on(tmp_path, name)
+    before = lying(place)
+    code, out, said = command(place, *arguments)
+    assert_harmless(place, before, out, said)
+    assert_refused(code, out, said, [wanted])
 
 
 @pytest.mark.parametrize("name", DATA)
