@@ -18,13 +18,14 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 PYTHON = (sys.executable, "-m")
 LINT_IMPORTS = str(Path(sys.executable).with_name("lint-imports"))
+PARALLEL = ("-n", "auto", "--dist", "worksteal")  # most tests wait for one process after another
 SMOKE_RUN = (*PYTHON, "tftrain", "fit", "configs/digits.yaml", "--smoke", "--runs-dir")
 CHECKS = {
     "format": (*PYTHON, "ruff", "format", "--check", "."),
     "lint": (*PYTHON, "ruff", "check", "."),
     "types": (*PYTHON, "mypy"),
     "imports": (LINT_IMPORTS, "--no-logo"),
-    "tests": (*PYTHON, "pytest", "--cov", "--cov-report=term", "--durations=5"),
+    "tests": (*PYTHON, "pytest", *PARALLEL, "--cov", "--cov-report=term", "--durations=20"),
 }
 
 

@@ -274,11 +274,11 @@ def _closing(asked: Asked, run: Run, clock: _Clock, begin: Callable[[], Job]) ->
         job = begin()
         yield job
     except Exception as error:
+        if job is not None:
+            _keep(asked, run, job, clock)
         state = runs.STOPPED if isinstance(error, Stopped) else runs.FAILED
         with suppress(StorageError):  # the storage that failed is what `error` tells of
             run.update(state=state, finished=opening.now(), reason=str(error))
-        if job is not None:
-            _keep(asked, run, job, clock)
         if isinstance(error, Stopped):
             raise Stopped(error.reason, error.exit_code, run.folder) from None
         raise
