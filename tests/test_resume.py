@@ -15,7 +15,7 @@ import pytest
 
 from tftrain import checkpoint, files, runs
 from tftrain.checkpoint import Checkpoint, Keeper, State
-from tftrain.errors import ConfigError, RunError, Stopped, TrainingError
+from tftrain.errors import ConfigError, RunError, Stopped, StorageError, TrainingError
 from tftrain.terminal import Silent
 
 pytestmark = pytest.mark.usefixtures("tensorflow")
@@ -257,7 +257,7 @@ def test_what_is_other_than_before_is_said(write, tmp_path):
     watching = Until(0, Killed)
     resumed(None, folder, tmp_path, progress=watching)
     assert watching.said[:1] == [
-        "it was killed before its first checkpoint: it begins again with epoch 1"
+        "it ended before its first checkpoint: it begins again with epoch 1"
     ]
 
 
@@ -856,3 +856,20 @@ def test_a_value_that_is_never_a_number_ends_no_training(write, tmp_path, monkey
         job, "_row", lambda epoch: {"epoch": epoch.number, **epoch.logs, "val_accuracy": math.nan}
     )
     assert fit(path, tmp_path).summary["monitor"] == "loss"
+
+
+def test_one_whose_storage_took_no_checkpoint_begins_again(write, tmp_path, monkeypatch):
+    path = write(checkpoint={"every": 1})
+    alone = fit(path, tmp_path / "alone")
+
+    def full(at, _kept):
+        raise StorageError(files.cannot("written", at, OSError(28, "No space left on device")))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(checkpoint, "write", full)
+        with pytest.raises(StorageError):
+            fit(path, tmp_path / "runs")
+    folder = tmp_path / "runs" / "digits-1"
+    summary = json.loads((folder / runs.SUMMARY).read_text())
+    assert (summary["state"], summary["resumable"]) == (runs.FAILED, False)
+    assert left(resumed(path, folder, tmp_path).folder) == left(alone.folder)

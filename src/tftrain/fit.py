@@ -278,7 +278,8 @@ def _closing(asked: Asked, run: Run, clock: _Clock, begin: Callable[[], Job]) ->
             _keep(asked, run, job, clock)
         state = runs.STOPPED if isinstance(error, Stopped) else runs.FAILED
         with suppress(StorageError):  # the storage that failed is what `error` tells of
-            run.update(state=state, finished=opening.now(), reason=str(error))
+            resumable = (run.folder / runs.CHECKPOINT).exists()
+            run.update(state=state, finished=opening.now(), reason=str(error), resumable=resumable)
         if isinstance(error, Stopped):
             raise Stopped(error.reason, error.exit_code, run.folder) from None
         raise

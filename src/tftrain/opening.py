@@ -17,7 +17,7 @@ from tftrain.runs import Run
 _BITS = ("tensorflow", "keras", "numpy", "machine", "onednn")  # what the last bits depend on
 
 _OF_AN_END = (  # what only an end writes into a summary
-    *("reason", "finished", "metrics", "seconds"),
+    *("reason", "finished", "resumable", "metrics", "seconds"),
     *("epochs_run", "monitor", "best_epoch", "best_value", "kept"),
 )
 
@@ -90,6 +90,7 @@ def _environment(run: Run) -> dict[str, Any]:
 
 def _describe(asked: Asked, run: Run, network: Any, surroundings: dict[str, Any]) -> None:
     settings, splits = asked.config, asked.splits
+    run.summary.clear()  # of one that begins again
     run.write(runs.CONFIG, asked.source.raw)
     code = copies.keep(run, asked.source.code)
     run.write(runs.RESOLVED, config.resolved(copies.named(settings, code)))

@@ -173,7 +173,7 @@ def _remarks(recorded: Config, kept: Checkpoint | None, asked: Config) -> Iterat
         if checkpoint.is_free(path) and not path.startswith("code"):  # whose bytes are compared
             yield f"{path}: {old} before, {new} now"
     if kept is None:
-        yield "it was killed before its first checkpoint: it begins again with epoch 1"
+        yield "it ended before its first checkpoint: it begins again with epoch 1"
 
 
 def _changed(recorded: Config, asked: Config) -> Iterator[tuple[str, object, object]]:
@@ -191,8 +191,9 @@ def _checkpoint(run: Run, recorded: Config | None) -> Checkpoint | None:
         return None
     if not os.path.lexists(path):
         weights = run.folder / runs.WEIGHTS
-        if run.summary.get("state") != runs.RUNNING or os.path.lexists(weights):
-            raise _damaged(run.folder, runs.CHECKPOINT)  # whatever ends but by a kill leaves one
+        had_one = run.summary.get("state") != runs.RUNNING or os.path.lexists(weights)
+        if had_one and run.summary.get("resumable", True):  # where the storage failed there is none
+            raise _damaged(run.folder, runs.CHECKPOINT)
         return None
     kept = checkpoint.read(path)
     if kept.config != checkpoint.digest(recorded):

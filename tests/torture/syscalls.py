@@ -118,7 +118,7 @@ def hurt(folder: Path, call: tuple[str, int], fault: str) -> tuple[str, list[str
         lock.release()
     if code == 0 and epoch != 2:
         faults.append("told as written, and not there")
-    if code not in (0, REFUSED, -signal.SIGKILL, 128 + common.SIGKILL):
+    if code not in (0, REFUSED, -signal.SIGKILL, 128 + signal.SIGKILL):
         faults.append(f"exit code {code}")
     return "old" if epoch == 1 else "new", faults
 
