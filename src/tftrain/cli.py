@@ -16,8 +16,10 @@ from tftrain.console import (
     RUNS,
     AllowCode,
     Json,
+    Resume,
     Resuming,
     RunsDir,
+    TimeLimit,
     configs,
     emit,
     emit_json,
@@ -92,19 +94,9 @@ def fit(
     *,
     name: Annotated[str | None, typer.Option(help="Name of the run directory.")] = None,
     runs_dir: RunsDir = RUNS,
-    resume: Annotated[
-        str | None,
-        typer.Option(
-            metavar="[RUN]",
-            help="Go on with a run, whose config need not be given again; without RUN, with the "
-            "newest unfinished one of CONFIG.",
-        ),
-    ] = None,
+    resume: Resume = None,
     newest: Annotated[bool, typer.Option(NEWEST, hidden=True)] = False,
-    time_limit: Annotated[
-        str | None,
-        typer.Option(metavar="SPAN", help="Stop after that long, to go on later: 90s, 30m, 2h."),
-    ] = None,
+    time_limit: TimeLimit = None,
     require: Require = None,
     smoke: Annotated[
         bool, typer.Option("--smoke", help="At most 2 epochs and 256 rows; then check the run.")

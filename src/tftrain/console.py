@@ -24,6 +24,20 @@ RUNS = Path("runs")
 NEWEST = "--newest"  # how `--resume` without a run is passed on
 
 
+Resume = Annotated[
+    str | None,
+    typer.Option(
+        metavar="[RUN]",
+        help="Go on with a run, whose config need not be given again; without RUN, with the "
+        "newest unfinished one of CONFIG.",
+    ),
+]
+TimeLimit = Annotated[
+    str | None,
+    typer.Option(metavar="SPAN", help="Stop after that long, to go on later: 90s, 30m, 2h."),
+]
+
+
 class Resuming(TyperCommand):
     """Lets `--resume` stand without a run: for the newest one."""
 

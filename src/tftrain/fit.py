@@ -280,8 +280,6 @@ def _closing(asked: Asked, run: Run, clock: _Clock, begin: Callable[[], Job]) ->
         with suppress(StorageError):  # the storage that failed is what `error` tells of
             resumable = (run.folder / runs.CHECKPOINT).exists()
             run.update(state=state, finished=opening.now(), reason=str(error), resumable=resumable)
-        if isinstance(error, Stopped):
-            raise Stopped(error.reason, error.exit_code, run.folder) from None
         raise
 
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tftrain import config, copies, environment, files, runs
+from tftrain.checkpoint import Checkpoint
 from tftrain.environment import Git
 from tftrain.errors import RunError
 from tftrain.prepare import Asked
@@ -40,7 +41,7 @@ def run(asked: Asked, network: Any, git: Git, versions: Mapping[str, str]) -> tu
     settings = asked.config
     surroundings = environment.describe(dict(versions), settings.training.threads, git)
     if asked.run is not None and asked.checkpoint is not None:
-        return asked.run, _go_on(asked, asked.run, surroundings)
+        return asked.run, _go_on(asked, asked.run, asked.checkpoint, surroundings)
     name = f"{settings.name}-smoke" if asked.smoke else settings.name
     opened = asked.run or runs.claim(asked.runs_dir, name)
     try:
@@ -57,10 +58,11 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
-def _go_on(asked: Asked, run: Run, surroundings: dict[str, Any]) -> list[str]:
+def _go_on(
+    asked: Asked, run: Run, checkpoint: Checkpoint, surroundings: dict[str, Any]
+) -> list[str]:
     """Makes the run what it was at its checkpoint."""
-    if asked.checkpoint is not None:
-        run.history = [dict(row) for row in asked.checkpoint.history]
+    run.history = [dict(row) for row in checkpoint.history]
     for name in _OF_AN_END:
         run.summary.pop(name, None)
     settings = copies.named(asked.config, run.summary.get("code", []))

@@ -13,16 +13,15 @@ import json
 import os
 import shlex
 import shutil
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from tftrain import files
+from tftrain import files, summary_form
 from tftrain.errors import Mark, Problem, RunError, StorageError, did_you_mean
 
 if TYPE_CHECKING:
@@ -68,10 +67,6 @@ RUNNING, FINISHED, STOPPED, FAILED = "running", "finished", "stopped", "failed"
 LINKED = "a link; a run that holds one isn't gone on with"
 INTERRUPTED = "interrupted"  # `running`, but nobody is at it any more
 _SECONDS_BETWEEN_WRITES = 2.0
-_LARGEST = sys.float_info.max
-_MOST_AXES = 32  # NumPy's
-_MOST_ROWS = 2**53
-_DEEPEST = 10  # of a summary's values in one another
 _SHOWN = 40  # characters of a value that is none
 _GLANCE_SECONDS = 0.3  # whoever lists runs holds a lock for far less
 
@@ -232,8 +227,8 @@ def summaries(runs_dir: Path) -> list[tuple[Path, dict[str, Any]]]:
     with contextlib.suppress(OSError):
         for entry in os.scandir(runs_dir):
             with contextlib.suppress(RunError):
-                summary = _object(files.read(Path(entry.path, SUMMARY)))
-                if summary is not None and not _wrong(summary):
+                summary = summary_form.parsed(files.read(Path(entry.path, SUMMARY)))
+                if summary is not None and not summary_form.wrong(summary):
                     found.append((Path(entry.path), _as_it_is(Path(entry.path), summary)))
     return sorted(found, key=lambda run: (str(run[1].get("started")), run[0].name), reverse=True)
 
@@ -321,7 +316,7 @@ def summary_of(folder: Path) -> dict[str, Any]:
     path = folder / SUMMARY
     if not os.path.lexists(path):
         raise RunError(Problem(Mark(str(folder)), "R001", f"not a run: it has no {SUMMARY}"))
-    summary = _object(files.read(path))
+    summary = summary_form.parsed(files.read(path))
     if summary is None:
         raise RunError(Problem(Mark(str(path)), "R002", "damaged: not a JSON object"))
     return _sound(folder, summary)
@@ -335,72 +330,10 @@ def _sound(folder: Path, summary: dict[str, Any]) -> dict[str, Any]:
         shown = json.dumps(version)[:_SHOWN]
         message = f"format version {shown}: this tftrain reads up to {FORMAT_VERSION}"
         raise RunError(Problem(mark, "R002", message))
-    wanted = _FORMS if summary.get("state") == FINISHED else {}
-    for key, is_sound in wanted.items():
-        if key not in summary or not is_sound(summary[key]):
-            raise RunError(Problem(mark, "R002", f"damaged: `{key}` is missing or wrong"))
+    key = summary_form.wrong(summary, whole=True) if summary.get("state") == FINISHED else None
+    if key is not None:
+        raise RunError(Problem(mark, "R002", f"damaged: `{key}` is missing or wrong"))
     return summary
-
-
-def _wrong(summary: Mapping[str, Any]) -> str | None:
-    """The first key whose value has not the form that `_FORMS` says."""
-    present = (key for key in _FORMS if key in summary)
-    return next((key for key in present if not _FORMS[key](summary[key])), None)
-
-
-def _object(content: bytes) -> dict[str, Any] | None:
-    """A JSON object as `Run.update` writes one; None for anything else."""
-    try:
-        found = json.loads(content, parse_constant=_refuse)
-    except (ValueError, RecursionError):
-        return None
-    return found if isinstance(found, dict) and _is_flat(found, _DEEPEST) else None
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(constant)  # NaN and the like, which JSON hasn't
-
-
-def _is_flat(value: Any, deepest: int) -> bool:
-    if not isinstance(value, dict | list):
-        return True
-    held = value.values() if isinstance(value, dict) else value
-    return deepest > 0 and all(_is_flat(item, deepest - 1) for item in held)
-
-
-def _numbers(value: object) -> bool:
-    return isinstance(value, dict) and all(
-        item is None or (isinstance(item, int | float) and abs(item) <= _LARGEST)
-        for item in value.values()
-    )
-
-
-def _rows(value: object) -> bool:
-    return isinstance(value, dict) and all(
-        type(count) is int and 0 <= count <= _MOST_ROWS
-        for count in (value.get("train"), *value.values())
-    )
-
-
-def _names(value: object) -> bool:
-    texts = isinstance(value, list) and all(isinstance(name, str) for name in value)
-    return texts and isinstance(value, list) and len(set(value)) == len(value)
-
-
-def _sizes(value: object) -> bool:
-    sizes = isinstance(value, list) and all(type(size) is int and size > 0 for size in value)
-    return sizes and isinstance(value, list) and len(value) <= _MOST_AXES
-
-
-_FORMS: Mapping[str, Callable[[Any], bool]] = {
-    "metrics": lambda value: isinstance(value, dict) and all(map(_numbers, value.values())),
-    "rows": _rows,
-    "seconds": _numbers,
-    "inputs": lambda value: _sizes(value) and bool(value),
-    "labels": _sizes,
-    "classes": lambda value: value is None or _names(value),
-    "fingerprint": lambda value: isinstance(value, str),
-}
 
 
 def _number(folder: str, name: str) -> int:
