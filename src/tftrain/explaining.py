@@ -19,7 +19,8 @@ def explain(
         list[str] | None,
         typer.Argument(
             metavar="WHAT",
-            help="An expression, such as '(w*x + b - y)**2 / 2'; or: example NAME.",
+            help="An expression, such as '(w*x + b - y)**2 / 2'; or one of: example NAME, "
+            "activation NAME, loss NAME, entropy.",
         ),
     ] = None,
     *,
@@ -36,16 +37,47 @@ def explain(
     no_tape: Annotated[
         bool, typer.Option("--no-tape", help="Don't ask TensorFlow about an expression.")
     ] = False,
+    p: Annotated[
+        str | None, typer.Option(metavar="0.3", help="Of entropy: a coin's probability, or all.")
+    ] = None,
+    q: Annotated[
+        str | None, typer.Option(metavar="0.5", help="Of entropy: what is believed instead.")
+    ] = None,
     picture: Picture = None,
     as_json: Json = False,
 ) -> None:
-    """Explain derivatives step by step: of an expression."""
+    """Explain derivatives step by step: of an expression; or a function, with its curve."""
     words = arguments or []
+    if words[:1] in (["activation"], ["loss"], ["entropy"]):
+        return _fact(words, p, q, picture, as_json=as_json)
     if words[:1] == ["example"]:
         return _example(words[1:], step, picture, tape=not no_tape, as_json=as_json)
     if len(words) != 1:
         _expected("one expression, in quotes")
     return _expression(words[0], at or [], step, picture, tape=not no_tape, as_json=as_json)
+
+
+def _fact(
+    words: list[str], p: str | None, q: str | None, picture: Path | None, *, as_json: bool
+) -> None:
+    from tftrain.explain import curves, drawing, facts
+
+    if picture is not None:
+        drawing.require(picture)
+    if words[0] == "entropy":
+        if len(words) > 1 or p is None:
+            raise typer.BadParameter("expected entropy --p 0.3", param_hint="'WHAT'")
+        found = facts.entropy(p, q)
+    elif len(words) != 2:  # noqa: PLR2004 - the kind and the name
+        _expected(f"{words[0]} NAME")
+    else:
+        found = facts.function(*words)
+    if picture is not None:
+        drawing.save(curves.figure(found.curves, found.title, found.axis), picture)
+    if as_json:
+        emit_json(found.plain)
+    else:
+        emit(*found.told())
 
 
 def _expected(what: str) -> NoReturn:

@@ -1,4 +1,4 @@
-"""Terms in, SymPy's formulas and their derivatives out; the only module that imports SymPy.
+"""Terms in, SymPy's formulas and their derivatives out; this and `functions` import SymPy.
 
 Formulas are made object by object: no text is ever given to SymPy to read.
 """
@@ -134,6 +134,17 @@ def value(made: Any, at: Mapping[str, float]) -> float:
     return found
 
 
+def coin_slope() -> Any:
+    """The derivative of a coin's entropy in bits."""
+    p = symbol("p")
+    bits = -(p * sympy.log(p) + (1 - p) * sympy.log(1 - p)) / sympy.log(2)
+    return sympy.factor(sympy.diff(bits, p))
+
+
+_WRITTEN = {"larger": "max", "Max": "max", "Min": "min", "Abs": "abs", "Heaviside": "step"}
+_ARGUMENTS = {"step": 1}  # SymPy's has its value at 0 as a second
+
+
 class _Printer(StrPrinter):  # type: ignore[misc]
     """Writes `z2 - y`, where SymPy would begin with `-y`."""
 
@@ -141,8 +152,16 @@ class _Printer(StrPrinter):  # type: ignore[misc]
         terms = super()._as_ordered_terms(expr, order)
         return sorted(terms, key=lambda one: bool(one.could_extract_minus_sign()))
 
-    def _print_larger(self, expr: Any) -> str:
-        return f"max({self.stringify(expr.args, ', ')})"
+    def _print_Piecewise(self, expr: Any) -> str:  # noqa: N802 - SymPy's name for it
+        *cases, (last, _) = expr.args
+        told = [f"{self._print(made)} if {self._print(where)}" for made, where in cases]
+        return ", ".join([*told, f"else {self._print(last)}"])
+
+    def _print_named(self, expr: Any) -> str:
+        name = _WRITTEN[expr.func.__name__]
+        return f"{name}({self.stringify(expr.args[: _ARGUMENTS.get(name)], ', ')})"
+
+    _print_larger = _print_Heaviside = _print_Max = _print_Min = _print_Abs = _print_named  # noqa: N815
 
 
 def text(made: Any) -> str:
