@@ -14,7 +14,7 @@ from typing import Literal
 EXIT_CODES: Mapping[int, str] = MappingProxyType(
     {
         0: "done; or ended by `--time-limit`, to go on later: the run's state is `stopped`",
-        1: "a `--require` bound was not met, or a check of a smoke run or of `doctor` failed",
+        1: "a `--require` bound was not met; a check of a smoke run, `doctor` or `explain` failed",
         2: "wrong usage, config, data or run directory",
         3: "training could not go on: a loss that is not finite, storage that failed",
         70: "a bug in tftrain, told with its traceback",

@@ -50,7 +50,7 @@ def figure(subject: Subject, one: Example) -> Figure:
     values = [np.asarray(made)[0] for made in (inputs, *outputs(network, inputs))]
     most = max(map(len, values))
     made, axes = drawing.new(2.2 * len(values) + 1, min(12.0, 0.32 * most + 1.5))
-    places = [_column(number, len(value)) for number, value in enumerate(values)]
+    places = [_column(number, len(value), most) for number, value in enumerate(values)]
     for layer, left, right in zip(network.layers, places, places[1:], strict=False):
         ends, weights = _lines(layer, left, right)
         scale = np.abs(weights).max(initial=0.0) or 1.0
@@ -71,8 +71,9 @@ def figure(subject: Subject, one: Example) -> Figure:
     return made
 
 
-def _column(number: int, units: int) -> np.ndarray[Any, Any]:
-    heights = 0.5 * (units - 1) - np.arange(units)
+def _column(number: int, units: int, most: int) -> np.ndarray[Any, Any]:
+    """The places of a layer's units, further apart where there are few."""
+    heights = (0.5 * (units - 1) - np.arange(units)) * min(3.0, most / units)
     return np.stack([np.full(units, float(number)), heights], 1)
 
 
