@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from tftrain.explain.functions import Function
 
 _POINTS = 121
+_WIDTH = 80
 _SLOPE = "derivative"
 
 
@@ -59,7 +61,7 @@ def function(kind: str, name: str) -> Fact:
         f"d/d{one.by} = {slope}",
         f"Keras: keras.{'activations' if kind == 'activation' else 'losses'}.{one.keras}"
         + (f", also {', '.join(one.also)}" if one.also else ""),
-        one.use,
+        *textwrap.wrap(one.use, _WIDTH),
     )
     plain = {"keras": one.keras, "formula": formula, "derivative": slope, "use": one.use}
     return Fact(one.keras, lines, str(one.by), _sampled(one), plain | {"also": one.also})

@@ -157,6 +157,9 @@ class _Printer(StrPrinter):  # type: ignore[misc]
         told = [f"{self._print(made)} if {self._print(where)}" for made, where in cases]
         return ", ".join([*told, f"else {self._print(last)}"])
 
+    def _print_Float(self, expr: Any) -> str:  # noqa: N802 - as above
+        return expression.number(float(expr))
+
     def _print_named(self, expr: Any) -> str:
         name = _WRITTEN[expr.func.__name__]
         return f"{name}({self.stringify(expr.args[: _ARGUMENTS.get(name)], ', ')})"
@@ -166,4 +169,4 @@ class _Printer(StrPrinter):  # type: ignore[misc]
 
 def text(made: Any) -> str:
     """A formula on one line."""
-    return str(_Printer({"full_prec": False}).doprint(made))
+    return str(_Printer().doprint(made))
