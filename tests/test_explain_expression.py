@@ -217,7 +217,7 @@ def test_the_command_needs_no_tensorflow_without_the_tape(tftrain, tmp_path):
     assert ">w**2<" in picture.replace("J = ", "")
     code, stdout, said = tftrain("explain", "example")
     assert (code, said) == (0, "")
-    assert stdout.startswith("linear-neuron: c = w*x;")
+    assert stdout.startswith("linear-neuron: 'c = w*x;")
 
 
 def test_every_number_is_on_an_edge_of_the_picture(tmp_path):
@@ -244,3 +244,31 @@ def test_without_sympy_one_line_says_how_to_install_it(tmp_path):
         "tftrain explain: error[E004]: needs SymPy, which isn't installed: "
         "pip install 'tftrain[explain]'\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "expected an expression in quotes"),
+        (["w", "x", "--at", "w=1"], "got also 'x'"),
+        (["w*2", "--at", "w=1", "--step", "0"], "expected numbers above 0"),
+        (["w*2", "--at", "w=1", "--p", "0.3"], "'--p': is not for an expression"),
+        (["loss", "mse", "--no-tape"], "'--no-tape': is not for loss"),
+        (["c.yaml", "--at", "w=1"], "'--at': is not for a network"),
+        (["c.yaml", "--linear", "--cost"], "expected one of --example, --linear, --cost"),
+        (["c.yaml", "--example", "0"], "c.yaml: error[C007]: no such file"),
+        (["digits-7"], "error[R001]: no such run"),
+        (["digits-7", "epochs=3", "--cost"], "a run takes no changes"),
+        (["example", "linear"], "did you mean `linear-neuron`?"),
+        (
+            ["w*2", "--at", "w=1", "--picture", "w.pdf"],
+            "w.pdf: error[R003]: expected a .svg or .png",
+        ),
+    ],
+    ids=lambda value: " ".join(value[:3]) if isinstance(value, list) else "",
+)
+def test_wrong_usage_is_told_and_leaves_nothing(arguments, said, tftrain, tmp_path):
+    code, stdout, told = tftrain("explain", *arguments)
+    assert (code, stdout) == (2, "")
+    assert said in " ".join(told.split())
+    assert list(tmp_path.iterdir()) == []

@@ -49,6 +49,19 @@ class WronglySquared(keras.layers.Dense):
         return wrong_square(super().call(inputs))
 
 
+@tf.custom_gradient
+def relu_of_any_slope(x):
+    return tf.nn.relu(x), lambda upstream: upstream
+
+
+@keras.saving.register_keras_serializable(package="planted")
+class NeverFlat(keras.layers.Dense):
+    """Its gradient doesn't know that ReLU is flat below 0."""
+
+    def call(self, inputs):
+        return relu_of_any_slope(super().call(inputs))
+
+
 @keras.saving.register_keras_serializable(package="planted")
 class Single(keras.layers.Dense):
     """Computes in float32, whatever it is told."""
@@ -110,13 +123,35 @@ def test_a_planted_wrong_gradient_is_found_and_a_right_one_is_not(planted):
     names = [one.name.split("/")[-2:] for one in wrong.wrong]
     assert names == [["wrongly_squared", "kernel"], ["wrongly_squared", "bias"]]
     assert all(abs(one.largest - 0.005) < 1e-4 for one in wrong.wrong)
+    kinked = checked(of(planted("NeverFlat"), allow_code=True))
+    assert len(kinked.wrong) == 2
     loss = checked(of(planted(loss="wrong_loss"), allow_code=True))
     assert len(loss.wrong) == len(loss.variables) == 4
 
 
-def test_a_layer_in_float32_is_no_false_alarm(planted):
-    check = checked(of(planted("Single"), allow_code=True))
-    assert (check.precision.bar, check.wrong) == (0.02, ())
+def test_layers_that_are_less_exact_are_no_false_alarm(planted):
+    from tftrain.explain import example, gradients
+
+    own = of(planted("Single"), allow_code=True)
+    turned = of(  # a layer that Keras can't build in float64
+        DIGITS,
+        layers(
+            "{Reshape: {target_shape: [8, 8, 1]}}",
+            "{RandomRotation: {factor: 0.1}}",
+            "Flatten",
+            "{Dense: {units: 1, activation: sigmoid}}",
+        ),
+    )
+    for one in (own, turned):
+        check = checked(one)
+        assert (check.precision, check.wrong) == (gradients.SINGLE, ())
+    half = of(
+        DIGITS,
+        layers("{Dense: {units: 3, dtype: bfloat16}}", "{Dense: {units: 1, activation: sigmoid}}"),
+    )
+    found = example.explain(half, 0)
+    assert (found.check.precision, found.check.wrong) == (gradients.HALF, ())
+    assert example.told(found)[-1].endswith("too coarse to check a gradient by")
 
 
 @pytest.mark.parametrize("scale", [1.0, 0.0])

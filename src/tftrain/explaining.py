@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
@@ -17,6 +20,19 @@ if TYPE_CHECKING:
 
     Finding = Callable[[], Subject]
 
+_OPTIONS: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        "expression": frozenset({"--at", "--step", "--no-tape"}),
+        "example": frozenset({"--step", "--no-tape"}),
+        "activation": frozenset(),
+        "loss": frozenset(),
+        "entropy": frozenset({"--p", "--q"}),
+        "network": frozenset({"--example", "--linear", "--cost", "--allow-code"}),
+    }
+)
+_NAMES = {"expression": "an expression", "network": "a network", "example": "an example"}
+_WORDS = ("example", "activation", "loss", "entropy")
+_RUN = re.compile(r"[A-Za-z][\w.-]*-\d+", re.ASCII)  # with no values given, no difference
 Picture = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Draw it too: a .svg or .png file.")
 ]
@@ -69,25 +85,48 @@ def explain(
 ) -> None:
     """Explain derivatives step by step: of an expression, a network; or a function by its curve."""
     words = arguments or []
-    if words[:1] in (["activation"], ["loss"], ["entropy"]):
-        return _fact(words, p, q, picture, as_json=as_json)
-    if words[:1] == ["example"]:
-        return _example(words[1:], step, picture, tape=not no_tape, as_json=as_json)
+    if not words:
+        _expected("an expression in quotes, a CONFIG, a RUN, example, activation, loss or entropy")
+    kind = _kind(words, at, runs_dir, network=linear or cost or row is not None)
+    given = {"--at": at, "--step": step, "--no-tape": no_tape, "--p": p, "--q": q}
+    given |= {"--example": row is not None, "--linear": linear, "--cost": cost}
+    _require_fitting(kind, {**given, "--allow-code": allow_code})
     if picture is not None:
         _require_picture(picture)
-    asked = linear or cost or row is not None
-    if words and (asked or (not at and _is_network(words[0], runs_dir))):
-        if linear + cost + (row is not None) > 1:
-            raise typer.BadParameter("one of --example, --linear, --cost", param_hint="'WHAT'")
+    if kind == "network":
         find = partial(_subject, words, runs_dir, allow_code=allow_code)
-        if linear:
-            return _linear(find, picture, as_json=as_json)
-        if cost:
-            return _cost(find, picture, as_json=as_json)
-        return _network(find, row or 0, picture, as_json=as_json)
-    if len(words) != 1:
-        _expected("one expression, in quotes, a CONFIG or a RUN")
-    return _expression(words[0], at or [], step, picture, tape=not no_tape, as_json=as_json)
+        job = _linear if linear else _cost if cost else partial(_network, row or 0)
+        job(find, picture, as_json=as_json)
+    elif kind in ("activation", "loss", "entropy"):
+        _fact(words, p, q, picture, as_json=as_json)
+    else:
+        text, place = _example(words[1:]) if kind == "example" else (words[0], at or [])
+        _expression(text, place, step, picture, tape=not no_tape, as_json=as_json)
+
+
+def _kind(words: list[str], at: list[str] | None, runs_dir: Path, *, network: bool) -> str:
+    """What is to be explained, by its first word."""
+    if words[0] in _WORDS:
+        return words[0]
+    if network or _is_config(words[0]) or (not at and _is_run(words[0], runs_dir)):
+        return "network"
+    if len(words) > 1:
+        _expected(f"one expression, in quotes, got also {words[1]!r}")
+    return "expression"
+
+
+def _require_fitting(kind: str, given: Mapping[str, object]) -> None:
+    """Sees that options are for what is explained."""
+    for option, value in given.items():
+        if value and option not in _OPTIONS[kind]:
+            raise typer.BadParameter(
+                f"is not for {_NAMES.get(kind, kind)}", param_hint=f"'{option}'"
+            )
+    steps = given["--step"]
+    if isinstance(steps, list) and not all(0 < one < math.inf for one in steps):
+        raise typer.BadParameter("expected numbers above 0", param_hint="'--step'")
+    if len([one for one in ("--example", "--linear", "--cost") if given[one]]) > 1:
+        _expected("one of --example, --linear, --cost")
 
 
 def _fact(
@@ -117,21 +156,22 @@ def _require_picture(picture: Path) -> None:
     drawing.require(picture)
 
 
-def _is_network(word: str, runs_dir: Path) -> bool:
-    """Whether a word is a config or a run, and no expression."""
+def _is_config(word: str) -> bool:
+    return word.endswith((".yaml", ".yml")) or os.path.isfile(word)  # noqa: PTH113 - for long words
+
+
+def _is_run(word: str, runs_dir: Path) -> bool:
+    """Whether a word is a run's folder or looks like one's name."""
     from tftrain import files
 
     here = any(files.is_folder(one) for one in (Path(word), runs_dir / word))
-    return here or word.endswith((".yaml", ".yml")) or os.path.isfile(word)  # noqa: PTH113 - long ones
+    return here or _RUN.fullmatch(word) is not None
 
 
 def _subject(words: list[str], runs_dir: Path, *, allow_code: bool) -> Subject:
-    from tftrain import files
     from tftrain.explain import subject
 
-    folder = any(files.is_folder(one) for one in (Path(words[0]), runs_dir / words[0]))
-    file = words[0].endswith((".yaml", ".yml")) or os.path.isfile(words[0])  # noqa: PTH113 - as above
-    if folder or not file:
+    if not _is_config(words[0]):
         if len(words) > 1:
             raise typer.BadParameter("a run takes no changes", param_hint="'WHAT'")
         return subject.of_run(runs_dir, words[0], allow_code=allow_code)
@@ -139,7 +179,7 @@ def _subject(words: list[str], runs_dir: Path, *, allow_code: bool) -> Subject:
     return subject.of_config(paths[0], changes, allow_code=allow_code)
 
 
-def _network(find: Finding, row: int, picture: Path | None, *, as_json: bool) -> None:
+def _network(row: int, find: Finding, picture: Path | None, *, as_json: bool) -> None:
     from tftrain.explain import subject
 
     found = find()
@@ -194,19 +234,19 @@ def _expected(what: str) -> NoReturn:
     raise typer.BadParameter(f"expected {what}", param_hint="'WHAT'")
 
 
-def _example(
-    words: list[str], steps: list[float] | None, picture: Path | None, *, tape: bool, as_json: bool
-) -> None:
+def _example(words: list[str]) -> tuple[str, list[str]]:
+    """An example's text and place; all of them are listed where none is named."""
     from tftrain.errors import Mark, Problem, TftrainError, did_you_mean
     from tftrain.explain.derivation import EXAMPLES
 
     if not words:
-        return emit(*(f"{name}: {text}  --at {at}" for name, (text, at) in EXAMPLES.items()))
+        emit(*(f"{name}: '{text}' --at {at}" for name, (text, at) in EXAMPLES.items()))
+        raise typer.Exit
     if words[0] not in EXAMPLES:
         near = did_you_mean(words[0], EXAMPLES) or f"; there are {', '.join(EXAMPLES)}"
         raise TftrainError(Problem(Mark(words[0]), "C031", f"no example is called so{near}"))
     text, at = EXAMPLES[words[0]]
-    return _expression(text, [at], steps, picture, tape=tape, as_json=as_json)
+    return text, [at]
 
 
 def _expression(

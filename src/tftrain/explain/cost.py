@@ -74,15 +74,17 @@ def measure(subject: Subject) -> Cost:
             tape.watch(values)
             cost = loss()
         found = tape.gradient(cost, values, unconnected_gradients="zero")
-        return [tf.reshape(tf.convert_to_tensor(one), [-1]) for one in found]
+        return [
+            tf.reshape(tf.cast(one, "float64"), [-1]) for one in map(tf.convert_to_tensor, found)
+        ]
 
     def forward(place: Any) -> Any:
         flat = tf.one_hot(place, sum(sizes), dtype="float64")
         parts = zip(tf.split(flat, sizes), variables, strict=True)
-        tangents = [tf.reshape(part, one.shape) for part, one in parts]
+        tangents = [tf.cast(tf.reshape(part, one.shape), one.dtype) for part, one in parts]
         with tf.autodiff.ForwardAccumulator(values, tangents) as accumulator:
             cost = loss()
-        return accumulator.jvp(cost, unconnected_gradients="zero")
+        return tf.cast(accumulator.jvp(cost, unconnected_gradients="zero"), "float64")
 
     backwards = tf.function(reverse)
     onwards = tf.function(forward, input_signature=[tf.TensorSpec((), "int64")])
@@ -124,7 +126,7 @@ def told(one: Cost) -> list[str]:
         f"{one.title}: N = {n:,} nodes, P = {p:,} parameters, {one.rows} rows",
         f"forward-mode, O(N * P) = {n * p:,}: a pass for each parameter, {took}",
         f"reverse-mode, O(N + P) = {n + p:,}: one pass for all, {one.reverse:.4f} s",
-        f"{times:.0f} times as long; the derivatives differ by {one.difference:.1e} at most",
+        f"{times:,.0f} times as long; the derivatives differ by {one.difference:.1e} at most",
     ]
 
 

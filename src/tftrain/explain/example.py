@@ -313,25 +313,28 @@ def _signed(value: float) -> str:
 
 def _gradients(check: Check, rows: int) -> list[str]:
     sampled = any(len(one.places) < np.prod(one.shape, dtype=int) for one in check.variables)
+    kind = ", in float64" if check.precision is gradients.DOUBLE else ""
     table = [
         [
             one.name,
             "x".join(map(str, one.shape)) or "1",
             f"{len(one.places):,}",
-            f"{one.largest:.1e}",
+            "-" if check.precision is gradients.HALF else f"{one.largest:.1e}",
             str(int(one.kinks.sum())),
         ]
         for one in check.variables
     ]
     known = max((one.largest for one in check.variables), default=0.0)
     lines = [
-        f"backpropagation against finite differences, in float64, on {counted(rows, 'row')}"
+        f"backpropagation against finite differences{kind}, on {counted(rows, 'row')}"
         + (", a sample of each variable's entries" if sampled else ", every entry"),
         terminal.table(["variable", "shape", "checked", "largest error", "kinks"], table),
     ]
-    if check.precision is not gradients.DOUBLE:
+    if check.precision is gradients.SINGLE:
         lines.append("a layer or the loss computes in float32: differences are coarse")
-    if not check.wrong:
+    if check.precision is gradients.HALF:
+        lines.append("a layer computes in fewer than 32 bits: too coarse to check a gradient by")
+    elif not check.wrong:
         lines.append(f"ok: the largest relative error is {known:.1e}, below {check.precision.bar}")
     for one in check.wrong:
         place = np.unravel_index(int(one.places[one.worst]), one.shape)

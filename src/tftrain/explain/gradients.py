@@ -6,6 +6,7 @@ same random numbers each time.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +17,9 @@ from numpy.typing import NDArray
 from tftrain.backend import tf
 
 ALL = 5000  # parameters up to which every entry is checked
-SAMPLE = 100  # entries of each variable beyond that
+SAMPLE = 100  # entries of each variable beyond that; of very many parameters, fewer
+_LEAST = 10
+_MOVED = 20_000_000  # parameters moved about for one variable's sample
 ROWS = 8
 Numbers = NDArray[np.float64]
 
@@ -38,6 +41,8 @@ class Precision:
 
 DOUBLE = Precision(1e-5, 1e-6, (5e-4, 1e-5, 1e-6))
 SINGLE = Precision(2e-2, 1e-2, (2e-2, 1e-2, 5e-3))  # where a layer computes in float32
+HALF = Precision(math.inf, 1e-1, (1e-1,))  # in fewer bits: nothing can be said
+_PRECISIONS = {"float64": DOUBLE, "float32": SINGLE}
 
 
 @dataclass(frozen=True)
@@ -103,8 +108,7 @@ def check(network: Any, rows: tuple[Any, Any, Any], seed: int) -> Check:
     """
     cost = _Cost(network, rows)
     try:
-        loss, gradient, single = cost.gradient()
-        precision = SINGLE if single else DOUBLE
+        loss, gradient, precision = cost.gradient()
         places = _places([int(np.prod(one.shape)) for one in cost.variables], seed)
         every = np.concatenate(places) if places else np.zeros(0, np.int64)
         found = _compare(cost, loss, gradient[every], every, precision)
@@ -126,12 +130,13 @@ def _places(sizes: list[int], seed: int) -> list[NDArray[np.int64]]:
     """The positions to check of each variable, among all parameters."""
     random = np.random.default_rng(seed)
     starts = np.cumsum([0, *sizes])
+    sample = min(SAMPLE, max(_LEAST, _MOVED // max(1, int(starts[-1]))))
     found = []
     for size, start in zip(sizes, starts, strict=False):
-        if starts[-1] <= ALL or size <= SAMPLE:
+        if starts[-1] <= ALL or size <= sample:
             found.append(start + np.arange(size))
         else:
-            found.append(start + np.sort(random.choice(size, SAMPLE, replace=False)))
+            found.append(start + np.sort(random.choice(size, sample, replace=False)))
     return found
 
 
@@ -149,16 +154,17 @@ class _Cost:
         pairs = [tf.TensorSpec((None,), "int64"), tf.TensorSpec((None,), "float64")]
         self._losses = tf.function(self._traced, input_signature=pairs)
 
-    def gradient(self) -> tuple[float, Numbers, bool]:
-        """The loss, its gradient, and whether something computes in float32."""
+    def gradient(self) -> tuple[float, Numbers, Precision]:
+        """The loss, its gradient, and how exact the coarsest layer lets differences be."""
         self._reset()
         values = [one.value for one in self.variables]
         with tf.GradientTape() as tape:
             tape.watch(values)
-            loss, single = self._loss()
+            loss, kinds = self._loss()
+        precision = max((_PRECISIONS.get(kind, HALF) for kind in kinds), key=lambda one: one.bar)
         found = tape.gradient(loss, values, unconnected_gradients="zero")
         flat = [np.asarray(tf.convert_to_tensor(one), "float64").ravel() for one in found]
-        return float(loss), np.concatenate(flat) if flat else np.zeros(0), single
+        return float(loss), np.concatenate(flat) if flat else np.zeros(0), precision
 
     def losses(self, places: NDArray[np.int64], offsets: Numbers) -> Numbers:
         """The loss with one parameter moved, for each pair of a place and an offset."""
@@ -177,14 +183,15 @@ class _Cost:
         for variable, value in self._kept:
             variable.assign(value)
 
-    def _loss(self) -> tuple[Any, bool]:
+    def _loss(self) -> tuple[Any, set[str]]:
+        """The loss, and what kinds of numbers it comes of."""
         inputs, labels, weights = self._rows
-        made, single = inputs, False
+        made, kinds = inputs, set()
         for layer in self._network.layers:
             made = layer(made, training=True)
-            single = single or made.dtype != "float64"
+            kinds.add(made.dtype.name)
         loss = self._network.compute_loss(inputs, labels, made, weights, training=True)
-        return tf.cast(loss, "float64"), single or loss.dtype != "float64"
+        return tf.cast(loss, "float64"), kinds | {loss.dtype.name}
 
     def _traced(self, places: Any, offsets: Any) -> Any:
         begin = tf.constant(self.begin)

@@ -28,8 +28,8 @@ class Subject:
         config: the values in force.
         source: where each was written.
         part: the training rows, weighted as in training.
-        network: a compiled `keras.Sequential` that computes in float64: that of the config as it
-            begins, or a run's as it was kept.
+        network: a compiled `keras.Sequential` that computes in float64 if all its layers can: that
+            of the config as it begins, or a run's as it was kept.
     """
 
     title: str
@@ -113,7 +113,11 @@ def _subject(title: str, settings: Config, source: Source, splits: Splits, netwo
 
 
 def _twin(network: Any, settings: Config, source: Source, form: Form) -> Any:
-    """The same network, with the same numbers, in float64; some metrics take float32 only."""
+    """The same network, with the same numbers, in float64.
+
+    Some metrics take float32 only, and are left out; of a layer that does so the network itself is
+    taken, which built.
+    """
     from tftrain import model
     from tftrain.backend import keras
 
@@ -124,6 +128,8 @@ def _twin(network: Any, settings: Config, source: Source, form: Form) -> Any:
         training = settings.training.model_copy(update=no_metrics)
         bare = settings.model_copy(update={"training": training})
         twin = model.build(bare, source, form)
+    except ConfigError:
+        return network
     finally:
         keras.config.set_floatx("float32")
         keras.config.set_dtype_policy("float32")
