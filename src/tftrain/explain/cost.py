@@ -132,7 +132,7 @@ def told(one: Cost) -> list[str]:
 
 def figure(one: Cost) -> Figure:
     """Seconds by the number of parameters: a rising line and a level one."""
-    made, axes = drawing.new(6, 4)
+    made, (axes,) = drawing.new(6, 4)
     axes.plot(range(1, one.passes + 1), one.so_far, label="forward-mode, a pass a parameter")
     axes.axhline(one.reverse, color="C1", label="reverse-mode, one pass for all")
     if one.passes < one.parameters:

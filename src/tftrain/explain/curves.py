@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tftrain.explain import drawing
 from tftrain.explain.expression import number
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 Points = tuple[Sequence[float], Sequence[float | None]]
 _WIDTH, _HEIGHT = 61, 15
 _SIGNS = "*.o+"
+SLOPE = "derivative"  # what the names of such curves begin with
 
 
 def plot(curves: Mapping[str, Points]) -> str:
@@ -44,13 +45,22 @@ def plot(curves: Mapping[str, Points]) -> str:
 
 
 def figure(curves: Mapping[str, Points], title: str, axis: str) -> Figure:
-    """The same as a figure."""
-    made, axes = drawing.new(6, 4)
+    """The same as a figure; with several curves, those of derivatives stand beside the others."""
+    values = {name: one for name, one in curves.items() if not name.startswith(SLOPE)}
+    slopes = {name: one for name, one in curves.items() if name.startswith(SLOPE)}
+    panels = [values, slopes] if len(values) > 1 and slopes else [curves]
+    made, first = drawing.new(5.5 * len(panels), 4, panels=len(panels))
+    for axes, shown in zip(first, panels, strict=True):
+        _draw(axes, shown, axis)
+    made.suptitle(title, fontsize=10)
+    return made
+
+
+def _draw(axes: Any, curves: Mapping[str, Points], axis: str) -> None:
     for place, (name, (xs, ys)) in enumerate(curves.items()):
         shown = [float("nan") if y is None else y for y in ys]
-        axes.plot(xs, shown, label=name, linestyle="-" if place % 2 == 0 else "--")
-    axes.set_title(title, parse_math=False, fontsize=10)
+        look = "o" if len(xs) == 1 else "-" if place % 2 == 0 else "--"
+        axes.plot(xs, shown, look, label=name, zorder=3 if len(xs) == 1 else 2)
     axes.set_xlabel(axis)
     axes.grid(visible=True, alpha=0.3)
     axes.legend()
-    return made

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 SUFFIXES = (".svg", ".png")
 FORWARD, BACKWARD = "#1f5fa8", "#b3261e"
 _COLUMN, _ROW = 2.1, 0.95  # inches
+_BEND = -0.2  # how far up an edge over several columns bows, for each unit of its length
 
 
 def require(picture: Path) -> None:
@@ -43,12 +44,12 @@ def save(figure: Figure, path: Path) -> None:
         files.fill(path, lambda to: figure.savefig(to, format=form, metadata=stamp, dpi=150))
 
 
-def new(width: float, height: float) -> tuple[Figure, Any]:
-    """A figure of that many inches, and its axes."""
+def new(width: float, height: float, *, panels: int = 1) -> tuple[Figure, Any]:
+    """A figure of that many inches, and the axes of its panels, side by side."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
-    return figure, figure.add_subplot()
+    return figure, figure.subplots(1, panels, squeeze=False)[0]
 
 
 def graph(one: Derivation) -> Figure:
@@ -56,7 +57,7 @@ def graph(one: Derivation) -> Figure:
     places = _places(one.graph)
     columns = 1 + max(x for x, _ in places.values())
     rows = 1 + max(y for _, y in places.values())
-    figure, axes = new(_COLUMN * columns + 0.6, _ROW * rows + 0.9)
+    figure, (axes,) = new(_COLUMN * columns + 0.6, _ROW * rows + 0.9)
     slopes = {each.node: each.value for each in one.derivatives}
     ways = {(each.node, way.through): way for each in one.derivatives for way in each.products}
     for node in one.graph.nodes:
@@ -74,7 +75,7 @@ def graph(one: Derivation) -> Figure:
     title = f"backward: what d{one.graph.output.name} passes on (below)"
     axes.set_title(title, color=BACKWARD, loc="right", fontsize=9)
     axes.set_xlim(-0.45, columns - 0.5)
-    axes.set_ylim(rows - 0.4, -0.6)
+    axes.set_ylim(rows - 0.4, -0.8)
     axes.axis("off")
     return figure
 
@@ -124,10 +125,13 @@ def _edge(
     *,
     short: bool,
 ) -> None:
+    bend = 0.0 if end[0] - start[0] <= 1 else _BEND  # past what lies between
     ends = {"shrinkA": 12 if short else 30, "shrinkB": 32}
-    arrow = {"arrowstyle": "-|>", "color": "#666666", **ends}
-    axes.annotate("", end, start, arrowprops=arrow)
-    x, y = 0.5 * (start[0] + end[0]), 0.5 * (start[1] + end[1])
+    style = {"arrowstyle": "-|>", "color": "#666666", "connectionstyle": f"arc3,rad={bend}"}
+    axes.annotate("", end, start, arrowprops=style | ends)
+    across, down = _COLUMN * (end[0] - start[0]), _ROW * (end[1] - start[1])
+    x = 0.5 * (start[0] + end[0] - bend * down / _COLUMN)
+    y = 0.5 * (start[1] + end[1] + bend * across / _ROW)
     background = {"facecolor": "white", "edgecolor": "none", "pad": 0.4, "alpha": 0.85}
     put: Callable[..., Any] = axes.text
     put(x, y - 0.06, value, color=FORWARD, ha="center", va="bottom", fontsize=8, bbox=background)

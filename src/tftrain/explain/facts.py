@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tftrain.explain import curves
 from tftrain.explain.backward import symbols
-from tftrain.explain.curves import Points
+from tftrain.explain.curves import SLOPE, Points
 from tftrain.explain.expression import number
 
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 _POINTS = 121
 _WIDTH = 80
-_SLOPE = "derivative"
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,7 @@ class Fact:
 
     def told(self) -> list[str]:
         """The page for a terminal; of several curves those of values, whose sizes are alike."""
-        few = {name: one for name, one in self.curves.items() if not name.startswith(_SLOPE)}
+        few = {name: one for name, one in self.curves.items() if not name.startswith(SLOPE)}
         return [*self.lines, "", curves.plot(self.curves if len(few) == 1 else few)]
 
 
@@ -77,7 +76,7 @@ def _sampled(one: Function) -> dict[str, Points]:
         ending = f" for {case}" if case else ""
         found[f"value{ending}"] = places, [one.at(place, others) for place in places]
         slope = one.derivative
-        found[f"{_SLOPE}{ending}"] = places, [one.at(place, others, slope) for place in places]
+        found[f"{SLOPE}{ending}"] = places, [one.at(place, others, slope) for place in places]
     return found
 
 

@@ -51,7 +51,7 @@ class Checked:
 
     Args:
         name: `layer/variable`.
-        size: how many numbers it has.
+        shape: of it.
         places: which of them were checked.
         backward: their derivatives by backpropagation.
         differences: the same by the difference that comes nearest.
@@ -102,7 +102,7 @@ def check(network: Any, rows: tuple[Any, Any, Any], seed: int) -> Check:
     """Compares every variable's gradient, or a sample of each in a large network.
 
     Args:
-        network: compiled, computing in float64.
+        network: compiled; in float64 if all its layers can.
         rows: inputs, labels and weights or None.
         seed: of the sample.
     """

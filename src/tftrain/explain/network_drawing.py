@@ -49,7 +49,7 @@ def figure(subject: Subject, one: Example) -> Figure:
     inputs = subject.rows(one.row, 1)[0]
     values = [np.asarray(made)[0] for made in (inputs, *outputs(network, inputs))]
     most = max(map(len, values))
-    made, axes = drawing.new(2.2 * len(values) + 1, min(12.0, 0.32 * most + 1.5))
+    made, (axes,) = drawing.new(2.2 * len(values) + 1, min(12.0, 0.32 * most + 1.5))
     places = [_column(number, len(value), most) for number, value in enumerate(values)]
     for layer, left, right in zip(network.layers, places, places[1:], strict=False):
         ends, weights = _lines(layer, left, right)
