@@ -373,3 +373,19 @@ def test_the_command_exits_with_1_for_a_wrong_gradient(planted, tmp_path):
     assert (done.returncode, done.stderr, found["row"]) == (0, "", 3)
     assert all(one["largest_relative_error"] < 1e-5 for one in found["check"]["variables"])
     assert sorted(path.name for path in tmp_path.iterdir()) == ["planted.py", "planted.yaml"]
+
+
+def test_half_of_a_sample_is_drawn_where_the_gradient_is_not_0(monkeypatch):
+    """Rows of mostly zeros would else be checked where nothing can be wrong."""
+    from tftrain.explain import gradients
+
+    monkeypatch.setattr(gradients, "ALL", 10)
+    monkeypatch.setattr(gradients, "SAMPLE", 20)
+    one = of(DIGITS, layers("{Dense: {units: 30}}", "{Dense: {units: 1, activation: sigmoid}}"))
+    inputs, labels, weights = one.rows(0, 8)
+    sparse = inputs.numpy()
+    sparse[:, 2:] = 0.0
+    sparse[:, :2] = 1.0
+    kernel = gradients.check(one.network, (sparse, labels, weights), seed=0).variables[0]
+    assert (len(kernel.places), len(set(kernel.places.tolist()))) == (20, 20)
+    assert 10 <= np.count_nonzero(kernel.backward) <= 15

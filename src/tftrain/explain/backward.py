@@ -73,22 +73,22 @@ def derivatives(graph: Graph, values: Mapping[str, float]) -> tuple[Derivative, 
     formulas: dict[str, Any] = {}
     found: dict[str, Derivative] = {}
     for node in reversed(graph.nodes):
-        users = graph.users(node.name)
-        products = tuple(_product(user, node, values, sympy) for user in users)
-        total = sum(found[one.through].value * one.value for one in products)
-        formula = sympy.formula(expression.Number(0), {})
-        for user in users:
+        result = node is graph.output
+        total, formula = float(result), sympy.formula(expression.Number(int(result)), {})
+        products = []
+        for user in graph.users(node.name):
             local = sympy.derivative(user.term, node.name, user.name)
+            products.append(_product(user, node, local, values))
+            total += found[user.name].value * products[-1].value
             formula += formulas[user.name] * local.xreplace(written)
-        if node is graph.output:
-            total, formula = 1.0, formula + 1
         formulas[node.name] = formula
-        found[node.name] = Derivative(node.name, products, _short(sympy.text(formula)), total)
+        text = _short(sympy.text(formula))
+        found[node.name] = Derivative(node.name, tuple(products), text, total)
     return tuple(found.values())
 
 
-def _product(user: Node, node: Node, values: Mapping[str, float], sympy: ModuleType) -> Product:
-    local = sympy.derivative(user.term, node.name, user.name)
+def _product(user: Node, node: Node, local: Any, values: Mapping[str, float]) -> Product:
+    sympy = symbols()
     try:
         value = sympy.value(local, values)
     except ValueError:

@@ -150,7 +150,7 @@ def explain(subject: Subject, row: int) -> Example:
         )
     )
     steps, losses, alpha = _steps(network, rows, gradient)
-    batch = subject.rows(row if row + gradients.ROWS <= len(subject.part) else 0, gradients.ROWS)
+    batch = subject.rows(max(0, min(row, len(subject.part) - gradients.ROWS)), gradients.ROWS)
     return Example(
         subject.title,
         row,
