@@ -340,6 +340,13 @@ def test_a_run_is_explained_with_its_kept_weights(tmp_path):
         subject.of_run(tmp_path, "digits-2", allow_code=False)
 
 
+def test_a_network_too_large_for_float64_is_refused(monkeypatch):
+    monkeypatch.setattr(subject.files, "machine_memory", lambda: 129_983)
+    with pytest.raises(ConfigError) as raised:
+        of(DIGITS)
+    assert "error[K009]: to explain it takes some 129,984 bytes" in str(raised.value)
+
+
 def test_rows_that_are_not_there_and_code_without_leave_are_told(planted):
     with pytest.raises(TftrainError) as raised:
         of(DIGITS).rows(9999, 1)

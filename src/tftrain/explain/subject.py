@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from tftrain import prepare, recorded, runs, stopping
+from tftrain import files, prepare, recorded, runs, stopping
 from tftrain.config import Config, Source
 from tftrain.data import Form, Part, Splits
 from tftrain.errors import ConfigError, Mark, Problem, TftrainError
 
+_COPIES = 8  # of all parameters: weights, gradients, the optimizer's, those that are moved
 _LARGEST_BYTES = 64 * 1024 * 1024  # of rows that are explained at once
 
 
@@ -108,8 +109,17 @@ def _built(settings: Config, source: Source, form: Form) -> Any:
 
 
 def _subject(title: str, settings: Config, source: Source, splits: Splits, network: Any) -> Subject:
+    _require_memory(network, source)
     twin = _twin(network, settings, source, splits.form)
     return Subject(title, settings, source, splits.weighted, twin)
+
+
+def _require_memory(network: Any, source: Source) -> None:
+    """Refuses a network of which the copies in float64 don't fit beside it."""
+    size, room = _COPIES * 8 * network.count_params(), files.machine_memory()
+    if room is not None and size > room:
+        message = f"to explain it takes some {size:,} bytes; this machine has {room:,}"
+        raise ConfigError(source.problem(("model", "layers"), "K009", message, key=True))
 
 
 def _twin(network: Any, settings: Config, source: Source, form: Form) -> Any:
