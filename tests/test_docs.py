@@ -1,10 +1,11 @@
-"""README.md, docs/tutorial.md and docs/how-to run: CONTRIBUTING.md says how their blocks are read.
+"""README.md, the tutorials and docs/how-to run: CONTRIBUTING.md says how their blocks are read.
 
 Each page has a folder of its own with configs/ in it, and its blocks run in their order.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import math
 import os
@@ -21,7 +22,11 @@ from conftest import ROOT
 from tftrain import config
 from tftrain.config import text
 
-PAGES = [ROOT / "README.md", ROOT / "docs" / "tutorial.md", *(ROOT / "docs").glob("how-to/*.md")]
+PAGES = [
+    ROOT / "README.md",
+    *(ROOT / "docs").glob("tutorial*.md"),
+    *(ROOT / "docs").glob("how-to/*.md"),
+]
 IDS = [page.relative_to(ROOT).as_posix() for page in PAGES]
 BLOCK = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\[[^]]*\]\(([^)#:]+)(?:#[^)]*)?\)")
@@ -227,6 +232,21 @@ def test_a_line_of_dots_stands_for_any_lines():
     assert matches(["a", "...", "d"], ["a", "b", "c", "d"])
     assert matches(["...", "d"], ["d"])
     assert not matches(["a", "..."], ["b"])
+
+
+def test_pictures_show_what_the_code_draws(tmp_path):
+    spec = importlib.util.spec_from_file_location("make", ROOT / "docs" / "make_pictures.py")
+    make = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(make)
+    written = re.compile(r"<text[^>]*>(.*?)</text>", re.DOTALL)
+    drawn = make.draw(tmp_path)
+    assert sorted(drawn) == sorted(path.name for path in make.FOLDER.iterdir())
+    for name in drawn:
+        found = [
+            written.findall((folder / name).read_text("utf-8"))
+            for folder in (tmp_path, make.FOLDER)
+        ]
+        assert found[0] == found[1] != [], name
 
 
 def test_the_workflow_tests_the_pythons_that_the_package_claims():

@@ -12,6 +12,7 @@ import pytest
 from conftest import ROOT
 from tftrain import check, config, errors, pages, prepare, require, templates
 from tftrain.errors import TftrainError
+from tftrain.explain import derivation
 
 BLOCK = re.compile(r"^(Wrong|Right):\n\n```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 EXAMPLES = {code: BLOCK.findall(body) for code, body in pages.sections().items()}
@@ -31,7 +32,7 @@ FOUND = tuple(code for code in EXAMPLES if code.startswith("D02"))  # what only 
 TABLE = "data: {source: rows.csv, target: label"
 CHECKED = ("K009", "K010")  # what only `check` tells
 # Commands on runs and on files in other encodings: what they show, other tests show at length.
-NOT_RUN = ("C005", "K008", "D008", "D009", "R001", "R002", "R003", "R004")
+NOT_RUN = ("C005", "K008", "D008", "D009", "R001", "R002", "R003", "R004", "E004")
 
 
 def cases(*languages, beginning, besides=()):
@@ -118,7 +119,7 @@ def test_no_example_is_left_out():
     run = [
         *cases("yaml", beginning="CDK"),
         *cases("python", beginning="CD"),
-        *cases("console", beginning="C", besides=NOT_RUN),
+        *cases("console", beginning="CE", besides=NOT_RUN),
         *cases("yaml", beginning="T"),
     ]
     skipped = [case for case in CASES if case[0] in NOT_RUN]
@@ -215,7 +216,7 @@ def test_training_that_can_not_go_on_is_told_under_its_code(code, side, content,
 
 @pytest.mark.usefixtures("folder")
 @pytest.mark.parametrize(
-    ("code", "side", "content"), cases("console", beginning="C", besides=NOT_RUN)
+    ("code", "side", "content"), cases("console", beginning="CE", besides=NOT_RUN)
 )
 def test_a_command_s_example_is_told_under_its_code(code, side, content):
     program, command, first, *rest = shlex.split(content.removeprefix("$ "))
@@ -224,6 +225,8 @@ def test_a_command_s_example_is_told_under_its_code(code, side, content):
     def run():
         if command == "init":
             templates.write(first, Path(*rest))
+        elif command == "explain":
+            derivation.derive(first, rest[1:2], tape=False)
         elif "--require" in rest:
             settled, _ = config.load(Path(first))
             require.parse(rest[1:], settled.training.log_names())

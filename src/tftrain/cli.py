@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tftrain import housekeeping
+from tftrain import explaining, housekeeping
 from tftrain.console import (
     NEWEST,
     RUNS,
@@ -373,3 +373,4 @@ for _name, _command in {
     "cache": housekeeping.cache,
 }.items():
     app.command(_name)(_command)
+app.command("explain")(explaining.explain)

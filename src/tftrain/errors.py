@@ -14,7 +14,7 @@ from typing import Literal
 EXIT_CODES: Mapping[int, str] = MappingProxyType(
     {
         0: "done; or ended by `--time-limit`, to go on later: the run's state is `stopped`",
-        1: "a `--require` bound was not met, or a check of a smoke run or of `doctor` failed",
+        1: "a `--require` bound was not met; a check of a smoke run, `doctor` or `explain` failed",
         2: "wrong usage, config, data or run directory",
         3: "training could not go on: a loss that is not finite, storage that failed",
         70: "a bug in tftrain, told with its traceback",
@@ -74,6 +74,10 @@ CODES: Mapping[str, str] = MappingProxyType(
         "D026": "images that are left out",
         "D027": "groups that are in the training part and in another file",
         "D028": "whole numbers too large to be told apart",
+        "E001": "an expression that can't be read, or is too large",
+        "E002": "values that don't fit an expression",
+        "E003": "a value or a derivative that is no finite number",
+        "E004": "a package that explanations need isn't installed",
         "K001": "Keras has no such object, or tftrain refuses it",
         "K002": "an argument that the Keras object doesn't have",
         "K003": "an argument is missing",
