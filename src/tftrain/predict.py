@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tftrain import config, files, runs
-from tftrain.config import outputs, squashing
+from tftrain import config, files, outputs, runs
 from tftrain.data import Form, Fresh, Note
 from tftrain.data.table import written
 from tftrain.data.table.written import Block, Cells
@@ -199,35 +198,16 @@ def _step(engine: Engine) -> int:
 
 def columns(form: Form, loss: Any, out: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
     """A block of outputs as columns by name: `class` as texts, all others float32."""
-    if form.target is not None:
-        out = form.target.restore(out)
-    flat = out.reshape(len(out), -1)
-    two = 2  # classes, which one output can tell apart
-    classes = form.classes
-    if classes is None or flat.shape[1] not in (
-        (1, two) if len(classes) == two else (len(classes),)
-    ):
+    flat = outputs.numbers(form, out)
+    if form.classes is None or not outputs.tells_classes(form, flat.shape[1:]):
         if flat.shape[1] == 1:
             return {"prediction": flat[:, 0]}
         return {f"prediction_{place}": column for place, column in enumerate(flat.T)}
-    names = np.array(classes, object)
-    if outputs(loss) == "margins":
+    names = np.array(form.classes, object)
+    if outputs.margins(loss):
         return {"class": names[(flat[:, 0] > 0).astype(int)], "margin": flat[:, 0]}
+    chances = outputs.probabilities(loss, flat)
     single = flat.shape[1] == 1
-    if outputs(loss) == "logits":
-        flat = {"sigmoid": _sigmoid, "softmax": _softmax}[squashing(loss, flat.shape[1])](flat)
-    chances = np.hstack([1 - flat, flat]) if single else flat
-    best = (flat[:, 0] > 0.5).astype(int) if single else chances.argmax(axis=1)  # noqa: PLR2004
+    best = (chances[:, 1] > 0.5).astype(int) if single else chances.argmax(axis=1)  # noqa: PLR2004
     made = {"class": names[best], "probability": chances[np.arange(len(best)), best]}
-    return made | {f"probability_{name}": chances[:, n] for n, name in enumerate(classes)}
-
-
-def _sigmoid(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    chances: NDArray[np.float32] = np.exp(-np.logaddexp(np.float32(0), -logits))
-    return chances
-
-
-def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    chances: NDArray[np.float32] = powers / powers.sum(axis=1, keepdims=True)
-    return chances
+    return made | {f"probability_{name}": chances[:, n] for n, name in enumerate(form.classes)}
