@@ -46,7 +46,7 @@ class Verdict:
     """The network against one baseline, on the same rows.
 
     Args:
-        baseline: `majority`, `mean`, `logistic_regression`, `linear_regression`.
+        baseline: `majority`, `mean`, `logistic_regression`, `ridge`.
         metric: the one that is compared.
         difference: how much the network is better; negative where it is worse.
         interval: of the difference, from the same resampled rows.
