@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from tftrain.predictions import Predictions
 from tftrain.scores import baselines, cells, likelihood, points, rows, verdicts
+from tftrain.scores.errors import MEAN_ERROR
 from tftrain.scores.form import (
     Assessment,
     Bin,
@@ -52,7 +53,6 @@ __all__ = [
 ]
 
 _NETWORK = "network"
-_INSIDE = "mean_error"  # a figure that is shown among the residuals
 _PAIRS = 500
 _SHARES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
@@ -126,7 +126,7 @@ def _metrics(resampled: Resampled) -> tuple[Metric, ...]:
             {name: one.values[figure] for name, one in others.items() if figure in one.values},
         )
         for figure, value in resampled.measured[_NETWORK].values.items()
-        if "/" not in figure and figure != _INSIDE
+        if "/" not in figure and figure != MEAN_ERROR
     )
 
 
@@ -171,7 +171,7 @@ def _residuals(scored: Predictions, resampled: Resampled) -> Residuals:
     places = np.linspace(0, len(scored) - 1, min(len(scored), _PAIRS)).astype(np.int64)
     return Residuals(
         mean=float(errors.mean()),
-        interval=resampled.interval(_NETWORK, _INSIDE),
+        interval=resampled.interval(_NETWORK, MEAN_ERROR),
         deviation=float(errors.std()),
         quantiles={f"{share:g}": float(np.quantile(errors, share)) for share in _SHARES},
         targets=tuple(truth[places].ravel()[:_PAIRS].tolist()),

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tftrain.predictions import Predictions
-from tftrain.scores import cells, ranks
-from tftrain.scores.resample import Measured
+from tftrain.scores import cells, errors, ranks
+from tftrain.scores.resample import Measured, mean
 
 Floats = NDArray[np.float64]
 EPSILON = 1e-7  # probabilities are cut there, as Keras cuts them
@@ -73,8 +73,8 @@ def taken(rows: Predictions, threshold: float | None = None) -> NDArray[np.int64
 def losses(rows: Predictions) -> Floats:
     """Of each row: -log of its class's probability, the hinge of a margin, the squared error."""
     if rows.kind == "regression":
-        errors = (rows.outputs.astype(np.float64) - rows.labels).reshape(len(rows), -1)
-        found: Floats = (errors**2).mean(axis=1)
+        off = (rows.outputs.astype(np.float64) - rows.labels).reshape(len(rows), -1)
+        found: Floats = (off**2).mean(axis=1)
     elif certain(rows):
         found = -np.log(probabilities(rows)[np.arange(len(rows)), rows.labels])
     elif rows.kind == "binary":
@@ -93,7 +93,7 @@ def measure(rows: Predictions, classes: int, threshold: float | None = None) -> 
         threshold: of two classes, above which a row is taken for the second.
     """
     if rows.kind == "regression":
-        return _numbers(rows)
+        return errors.measured(rows)
     parts = [cells.measured(rows.labels, taken(rows, threshold), classes)]
     if rows.kind == "binary" and 0 < rows.labels.sum() < len(rows):
         parts.append(_ranks(rows))
@@ -143,7 +143,7 @@ def _top(rows: Predictions, guesses: int) -> Measured:
     )
     return Measured(
         {name: float(value)},
-        lambda weights: {name: _mean(weights, hits)},
+        lambda weights: {name: mean(weights, hits)},
         {name: (int(hits.sum()), len(rows))},
     )
 
@@ -162,48 +162,5 @@ def _likelihood(rows: Predictions) -> Measured:
         )
         of_rows["brier_score"] = (positive - rows.labels) ** 2
     return Measured(
-        values, lambda weights: {name: _mean(weights, one) for name, one in of_rows.items()}
+        values, lambda weights: {name: mean(weights, one) for name, one in of_rows.items()}
     )
-
-
-def _numbers(rows: Predictions) -> Measured:
-    from sklearn import metrics
-
-    truth = rows.labels.astype(np.float64).reshape(len(rows), -1)
-    made = rows.outputs.astype(np.float64).reshape(len(rows), -1)
-    centred, errors = truth - truth.mean(axis=0), made - truth
-    relative = (truth != 0).all()
-    values = {
-        "mean_absolute_error": metrics.mean_absolute_error(truth, made),
-        "root_mean_squared_error": metrics.root_mean_squared_error(truth, made),
-    }
-    if len(rows) > 1:
-        values["r2"] = metrics.r2_score(truth, made)
-    if relative:
-        name = "mean_absolute_percentage_error"
-        values[name] = metrics.mean_absolute_percentage_error(truth, made)
-
-    def weighted(weights: Floats) -> Mapping[str, Floats]:
-        squares = _mean(weights, errors**2)
-        spread = _mean(weights, centred**2) - _mean(weights, centred) ** 2
-        found = {
-            "mean_absolute_error": _mean(weights, np.abs(errors)).mean(axis=1),
-            "root_mean_squared_error": np.sqrt(squares).mean(axis=1),
-            "r2": (1 - squares / spread).mean(axis=1),
-            "mean_error": _mean(weights, errors).mean(axis=1),
-        }
-        if relative:
-            shares = np.abs(errors / truth)
-            found["mean_absolute_percentage_error"] = _mean(weights, shares).mean(axis=1)
-        return found
-
-    figures = {name: float(one) for name, one in values.items()}
-    return Measured(figures | {"mean_error": float(errors.mean())}, weighted)
-
-
-def _mean(weights: Floats, of_rows: Floats) -> Floats:
-    """The weighted mean of each resample: (resamples,), or (resamples, columns)."""
-    sums = weights.sum(axis=1)
-    found: Floats = weights @ of_rows
-    found /= sums if found.ndim == 1 else sums[:, None]
-    return found

@@ -73,19 +73,25 @@ def points(rows: Predictions, validation: Predictions | None, wish: Wish) -> tup
             named.append((f"recall {wish.recall:g}", border, "validation"))
     if wish.threshold is not None:
         named.append((f"threshold {wish.threshold:g}", wish.threshold, None))
-    return tuple(_point(rows, *one) for one in named)
+    positive = {name: taken(rows, threshold) for name, threshold, _ in named}
+    measured = {name: cells.measured(rows.labels, one, 2) for name, one in positive.items()}
+    resampled = Resampled(measured, len(rows))
+    return tuple(
+        Point(name, threshold, on, _metrics(resampled, name), _counts(rows, positive[name]))
+        for name, threshold, on in named
+    )
 
 
-def _point(rows: Predictions, name: str, threshold: float, on: str | None) -> Point:
-    positive = taken(rows, threshold)
-    one = cells.measured(rows.labels, positive, 2)
-    resampled = Resampled({name: one}, len(rows))
-    metrics = [
-        Metric(figure, one.values[figure], resampled.interval(name, figure), {})
-        for figure in _METRICS
-    ]
-    counts = cells.matrix(rows.labels, positive, 2).ravel().tolist()
-    return Point(name, threshold, on, tuple(metrics), (counts[0], counts[1], counts[2], counts[3]))
+def _metrics(resampled: Resampled, name: str) -> tuple[Metric, ...]:
+    values = resampled.measured[name].values
+    return tuple(
+        Metric(figure, values[figure], resampled.interval(name, figure), {}) for figure in _METRICS
+    )
+
+
+def _counts(rows: Predictions, positive: NDArray[np.int64]) -> tuple[int, int, int, int]:
+    right, false, missed, found = cells.matrix(rows.labels, positive, 2).ravel().tolist()
+    return right, false, missed, found
 
 
 def curves(rows: Predictions) -> tuple[Curve, Curve]:

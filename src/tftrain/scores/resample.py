@@ -1,7 +1,8 @@
-"""Figures of resampled rows in, 95 % intervals out: the bootstrap (BCa), and Wilson's for shares.
+"""Figures of resampled rows in, 95 % intervals out: the bootstrap's, and Wilson's for shares.
 
-Source: Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 14; Wilson, Probable
-inference, the law of succession, and statistical inference, JASA 22, 1927.
+Source: Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapters 12 (bootstrap-t) and
+14 (BCa); Wilson, Probable inference, the law of succession, and statistical inference, JASA 22,
+1927.
 """
 
 from __future__ import annotations
@@ -17,12 +18,17 @@ from tftrain.scores.form import Interval
 
 Floats = NDArray[np.float64]
 Figures = Mapping[str, Floats]
+Pivot = tuple[Floats, Floats]  # a figure of each resample, transformed, and its standard error
 
 RESAMPLES = 1000
+_MANY = 10_000  # rows, above which fewer resamples will do: figures hardly vary
+_FEWER = 400
+_PIVOT, _ERROR = " pivot", " error"
 _GROUPS = 200  # of rows that are left out in turn, where there are more
 _NUMBERS = 2_000_000  # of counts that are held at a time
 _NORMAL = NormalDist()
 _Z = _NORMAL.inv_cdf(0.975)
+_ROUNDING = 1e-12
 _MOST_LOST = 0.1  # of resamples in which a figure may be undefined
 
 
@@ -35,11 +41,16 @@ class Measured:
         weighted: counts (resamples, rows), how often each row was drawn, in; the same figures of
             each resample, (resamples,), out.
         shares: which figures are shares of rows: so many of so many.
+        pivots: likewise counts in; figures out, transformed to be near normal, with their standard
+            errors. None where nobody knows these.
+        inverse: of the transformations, by the figure.
     """
 
     values: Mapping[str, float]
     weighted: Callable[[Floats], Figures]
     shares: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    pivots: Callable[[Floats], Mapping[str, Pivot]] | None = None
+    inverse: Mapping[str, Callable[[float], float]] = field(default_factory=dict)
 
 
 class Resampled:
@@ -49,7 +60,7 @@ class Resampled:
         measured: by a name of each.
         rows: how many rows there are.
         seed: of the resamples.
-        resamples: how many.
+        resamples: how many; without it, fewer where there are very many rows.
     """
 
     def __init__(
@@ -57,10 +68,11 @@ class Resampled:
         measured: Mapping[str, Measured],
         rows: int,
         seed: int = 0,
-        resamples: int = RESAMPLES,
+        resamples: int | None = None,
     ) -> None:
         self.measured, self.rows = measured, rows
-        self._drawn = self._figures(_drawn(rows, seed, resamples))
+        count = resamples or (RESAMPLES if rows <= _MANY else _FEWER)
+        self._drawn = self._figures(_drawn(rows, seed, count))
         self._left = self._figures(_left_out(rows, seed))
 
     def interval(self, name: str, figure: str) -> Interval | None:
@@ -68,9 +80,17 @@ class Resampled:
         one = self.measured[name]
         if figure in one.shares:
             return wilson(*one.shares[figure])
-        if figure not in self._drawn[name]:
+        drawn = self._drawn[name]
+        if figure not in drawn:
             return None
-        return bca(one.values[figure], self._drawn[name][figure], self._left[name][figure])
+        if one.pivots is not None and np.isfinite(one.values[figure]):
+            with np.errstate(all="ignore"):  # the logarithm of no error at all
+                own = one.pivots(np.ones((1, self.rows)))[figure]
+            pivot = drawn[figure + _PIVOT], drawn[figure + _ERROR]
+            found = studentized((float(own[0][0]), float(own[1][0])), pivot)
+            ends = found and sorted(map(one.inverse[figure], (found.low, found.high)))
+            return Interval(*ends) if ends else None
+        return bca(one.values[figure], drawn[figure], self._left[name][figure])
 
     def difference(self, name: str, other: str, figure: str) -> Interval | None:
         """Of one figure of a name minus that of another, paired; None where it is always one."""
@@ -83,12 +103,34 @@ class Resampled:
         for block in counts:
             for name, one in self.measured.items():
                 with np.errstate(all="ignore"):  # a resample may lack a class
-                    for figure, values in one.weighted(block).items():
+                    for figure, values in _of(one, block).items():
                         found[name].setdefault(figure, []).append(values)
         return {
             name: {figure: np.concatenate(blocks) for figure, blocks in figures.items()}
             for name, figures in found.items()
         }
+
+
+def _of(one: Measured, weights: Floats) -> Figures:
+    """The figures, and of each pivot its two halves."""
+    found = dict(one.weighted(weights))
+    if one.pivots is not None:
+        for figure, (values, errors) in one.pivots(weights).items():
+            found |= {figure + _PIVOT: values, figure + _ERROR: errors}
+    return found
+
+
+def mean(weights: Floats, of_rows: Floats) -> Floats:
+    """The mean of each resample: (resamples,), or (resamples, columns).
+
+    Args:
+        weights: how often each row was drawn, (resamples, rows).
+        of_rows: what the mean is of: (rows,) or (rows, columns).
+    """
+    sums = weights.sum(axis=1)
+    found: Floats = weights @ of_rows
+    found /= sums if found.ndim == 1 else sums[:, None]
+    return found
 
 
 def _drawn(rows: int, seed: int, resamples: int) -> Iterator[Floats]:
@@ -127,7 +169,7 @@ def bca(value: float, drawn: Floats, left: Floats) -> Interval | None:
     sound = drawn[np.isfinite(drawn)]
     if not np.isfinite(value) or len(sound) < (1 - _MOST_LOST) * len(drawn):
         return None
-    if not len(sound) or np.ptp(sound) <= 1e-12 * max(1.0, abs(value)):
+    if not len(sound) or np.ptp(sound) <= _ROUNDING * max(1.0, abs(value)):
         return None
     below = ((sound < value).sum() + (sound == value).sum() / 2) / len(sound)
     edge = 1 / (2 * len(sound))
@@ -139,6 +181,27 @@ def bca(value: float, drawn: Floats, left: Floats) -> Interval | None:
     shares = [_share(bias, skew, z) for z in (-_Z, _Z)]
     low, high = np.quantile(sound, shares)
     return Interval(float(low), float(high))
+
+
+def studentized(own: tuple[float, float], drawn: Pivot) -> Interval | None:
+    """The bootstrap-t interval, of a figure that is transformed to be near normal.
+
+    Args:
+        own: the figure of all rows and its standard error.
+        drawn: those of resamples.
+
+    Returns:
+        The interval; None where the error is unknown, or 0.
+    """
+    value, error = own
+    with np.errstate(all="ignore"):  # a resample may be of one row
+        ratios = (drawn[0] - value) / drawn[1]
+    sound = ratios[np.isfinite(ratios)]
+    known = np.isfinite(value) and np.isfinite(error) and error > _ROUNDING
+    if not known or len(sound) < (1 - _MOST_LOST) * len(ratios):
+        return None
+    low, high = np.quantile(sound, (0.025, 0.975))
+    return Interval(value - float(high) * error, value - float(low) * error)
 
 
 def _share(bias: float, skew: float, z: float) -> float:
