@@ -127,7 +127,7 @@ def _names(folders: Sequence[Path]) -> list[str]:
     """The folders' names; their paths where two are of one name."""
     names = [folder.name for folder in folders]
     return (
-        names if len(set(names)) == len(names) else [f"{n}: {f}" for n, f in enumerate(folders, 1)]
+        names if len(set(names)) == len(names) else [f"{n}. {f}" for n, f in enumerate(folders, 1)]
     )
 
 

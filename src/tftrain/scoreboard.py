@@ -180,7 +180,7 @@ def compared(found: Compared) -> Iterator[str]:
     """All that a terminal shows of a comparison, a block at a time."""
     for one in found.tests:
         chance = "" if one.p_value is None else f"; McNemar's p {one.p_value:.3g}"
-        yield f"{_short(one.run)} {one.verdict.words}{chance}"
+        yield f"{_short(one.run)}: {one.verdict.words}{chance}"
     yield from (f"note: {one}" for one in found.notes)
     rows = [[name, *map(_cell, metrics)] for name, metrics in found.metrics.items()]
     names = [_short(name) for name in found.runs]
