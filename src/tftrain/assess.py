@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from tftrain import predictions, runs
 from tftrain.config import Arrays
 from tftrain.data import Part, Splits
 from tftrain.errors import ConfigError, Mark, Problem, RunError, TftrainError
-from tftrain.predictions import Predictions, Saved
+from tftrain.predictions import Predictions
 from tftrain.recorded import Recorded
 from tftrain.scores import Assessment, Wish, assess, baselines
 
@@ -42,7 +43,7 @@ class _Asked:
     file: str | None
     metrics: dict[str, float]
     made: Predictions | None
-    learnt: Saved | None
+    learnt: NDArray[Any] | None
     validation: Predictions | None
     part: Part | None
 
@@ -80,50 +81,41 @@ def of_run(
     if lost := _lost(asked.made):
         note = f"{lost:,} of {len(asked.made):,} predictions are no finite numbers: no more is said"
         return Assessed(asked.metrics, None, (note,))
-    validation = asked.validation
-    if validation is not None and (_lost(validation) or len(np.unique(validation.labels)) < _TWO):
-        validation = None
-    if wish.recall is not None and validation is None:
+    if wish.recall is not None and asked.validation is None:
         message = "no validation rows of both classes to choose a threshold on: take --threshold"
         raise RunError(Problem(Mark(str(run.folder)), "R001", message))
-    return _scored(run, asked, validation, wish, by)
+    return Assessed(asked.metrics, _scored(run, asked, asked.made, wish, by), ())
 
 
 def _scored(
-    run: Recorded,
-    asked: _Asked,
-    validation: Predictions | None,
-    wish: Wish,
-    by: str | None,
-) -> Assessed:
-    made, notes = asked.made, list[str]()
+    run: Recorded, asked: _Asked, made: Predictions, wish: Wish, by: str | None
+) -> Assessment:
     splits, lack = _splits(run)
-    learnt = asked.learnt.learnt if asked.learnt else None
-    if learnt is None and splits is not None:
-        learnt = predictions.learnt(run.form, splits.train)
-    if made is None or learnt is None:
-        return Assessed(asked.metrics, None, (f"no baselines: {lack}",))
-    linear = None
+    learnt, linear, notes = asked.learnt, None, list[str]()
     if splits is None:
         notes.append(f"no linear model beside it: {lack}")
     else:
         rows = asked.part or splits.parts()[asked.name]
+        learnt = predictions.learnt(run.form, splits.train.labels) if learnt is None else learnt
         linear = _linear(run, splits, rows.thinned(len(made)), made)
+        if rows.weights is not None:
+            notes.append("rows count alike here; only the loss has their weights")
+    if learnt is None:
+        learnt = predictions.learnt(run.form, made.labels, own=True)
+        notes.append("the simple guess knows these rows, as those of training can't be read")
     if len(made) < made.of:
         notes.append(f"{len(made):,} of {made.of:,} rows, evenly spread, stand for all")
-    groups = None if by is None else (by, _column(run, asked, by, made.rows))
-    found = assess(
+    return assess(
         made,
         run.form.classes or (),
         learnt,
         part=asked.name,
         linear=linear,
-        validation=validation,
+        validation=asked.validation,
         wish=wish,
-        by=groups,
+        by=None if by is None else (by, _column(run, asked, by, made.rows)),
         notes=notes,
     )
-    return Assessed(asked.metrics, found, ())
 
 
 def _require_two_classes(run: Recorded, wish: Wish) -> None:
@@ -138,10 +130,10 @@ def _asked(run: Recorded, split: str, file: str | None, say: Callable[[str], obj
     loss = run.config.training.loss
     saved = predictions.read(run.folder, run.form, loss)
     metrics = run.summary["metrics"]
-    validation = saved.parts.get("validation") if saved else None
+    learnt, validation = (saved.learnt, saved.parts.get("validation")) if saved else (None, None)
     if file is None and saved is not None and split in saved.parts and split in metrics:
         recorded = {name: _number(value) for name, value in metrics[split].items()}
-        return _Asked(split, None, recorded, saved.parts[split], saved, validation, None)
+        return _Asked(split, None, recorded, saved.parts[split], learnt, _sound(validation), None)
     part = run.rows(split, file)
     for note in part.notes:
         say(str(note))
@@ -155,7 +147,14 @@ def _asked(run: Recorded, split: str, file: str | None, say: Callable[[str], obj
         if validation is None and file is None and "validation" in run.summary["rows"]:
             rows = run.rows("validation")
             validation = predictions.predict(trained.engine, rows, run.form, loss)
-    return _Asked("data" if file else split, file, scored, made, saved, validation, part)
+    return _Asked("data" if file else split, file, scored, made, learnt, _sound(validation), part)
+
+
+def _sound(validation: Predictions | None) -> Predictions | None:
+    """Rows that a threshold can be chosen on: finite ones of both classes."""
+    if validation is None or _lost(validation) or len(np.unique(validation.labels)) < _TWO:
+        return None
+    return validation
 
 
 def _number(value: float | None) -> float:

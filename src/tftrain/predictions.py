@@ -115,9 +115,15 @@ def truth(form: Form, labels: NDArray[Any]) -> NDArray[Any]:
     return restored.reshape(-1) if restored.shape[1:] == (1,) else restored
 
 
-def learnt(form: Form, train: Part) -> NDArray[Any]:
-    """What a guess without inputs knows: rows of each class, or the targets' mean."""
-    labels = truth(form, train.labels)
+def learnt(form: Form, labels: NDArray[Any], *, own: bool = False) -> NDArray[Any]:
+    """What a guess without inputs knows: rows of each class, or the targets' mean.
+
+    Args:
+        form: the labels' shape and classes.
+        labels: what the loss gets; or what `truth` makes of these.
+        own: whether they are that already.
+    """
+    labels = labels if own else truth(form, labels)
     if form.classes is not None:
         return np.bincount(labels.clip(0), minlength=len(form.classes)).astype(np.int64)
     return np.atleast_1d(labels.mean(axis=0, dtype=np.float64))
@@ -138,18 +144,19 @@ def keep(folder: Path, network: Network, splits: Splits, loss: Spec) -> list[str
     Raises:
         StorageError: when they can't be written.
     """
-    form, arrays, said = splits.form, dict[str, NDArray[Any]](), list[str]()
+    form, said = splits.form, list[str]()
+    arrays: dict[str, NDArray[Any]] = {}
     for name, part in splits.parts().items():
         made = predict(network, part, form, loss) if name in _KEPT else None
         if made is None:
             continue
-        held = made.outputs, made.labels, made.rows, np.array(made.of, np.int64)
+        held: list[NDArray[Any]] = [made.outputs, made.labels, made.rows, np.array(made.of)]
         arrays |= {f"{name}/{one}": array for one, array in zip(_NAMES, held, strict=True)}
         if len(made) < made.of:
             count = f"{len(made):,} of {made.of:,} {name} rows, evenly spread"
             said.append(f"{runs.PREDICTIONS} holds {count}")
     if arrays:
-        arrays[_COUNTS if form.classes else _MEAN] = learnt(form, splits.train)
+        arrays[_COUNTS if form.classes else _MEAN] = learnt(form, splits.train.labels)
         arrays[_WEIGHTS] = _digest(folder)
         files.write_arrays(folder / runs.PREDICTIONS, arrays)
     return said

@@ -71,9 +71,9 @@ def _calibration(found: Assessment) -> str:
     one = found.calibration
     if one is None:
         return ""
-    within = "no more than" if one.error <= one.chance else "more than"
+    within = "within" if one.error <= one.chance else "above"
     return (
-        f"calibration error {number(one.error)}, {within} chance explains on so few rows "
+        f"calibration error {number(one.error)}, {within} what chance makes of {found.rows:,} rows "
         f"({number(one.chance)})"
     )
 

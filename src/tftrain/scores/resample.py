@@ -218,4 +218,4 @@ def wilson(count: int, of: int) -> Interval | None:
     share, room = count / of, _Z**2 / of
     middle = (share + room / 2) / (1 + room)
     reach = _Z / (1 + room) * (share * (1 - share) / of + room / of / 4) ** 0.5
-    return Interval(max(0.0, middle - reach), min(1.0, middle + reach))
+    return Interval(middle - reach if count else 0.0, middle + reach if count < of else 1.0)
