@@ -1,4 +1,4 @@
-"""Checkpoints, weights and predictions with one byte flipped, or cut short: all found as they are read.
+"""Checkpoints, weights, predictions with one byte flipped, or cut short: all found when read.
 
 python tests/torture/bytes.py [500]
 """
