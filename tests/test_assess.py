@@ -74,7 +74,8 @@ class TestWithoutTensorFlow:
         assert lines[-1] == f"runs/{run.name}"
 
     def test_json_keeps_its_keys_and_has_the_assessment(self, run, tftrain):
-        code, out, _ = tftrain("eval", "--json", "--split", "validation")
+        bounds = ("--require", "val_roc_auc>=0.8", "--require", "val_loss<1")
+        code, out, _ = tftrain("eval", "--json", "--split", "validation", *bounds)
         found = json.loads(out)
         assert code == 0
         assert list(found) == ["run", "metrics", "assessment"]
@@ -93,8 +94,6 @@ class TestWithoutTensorFlow:
         code, out, said = tftrain("eval", "--require", "roc_acu>=0.9")
         assert (code, out) == (2, "")
         assert said.endswith("no metric `roc_acu`; did you mean `roc_auc`?\n")
-        bounds = ("--require", "val_roc_auc>=0.8", "--require", "val_loss<1")
-        assert tftrain("eval", "--split", "validation", *bounds)[0] == 0
 
     def test_data_that_are_gone_cost_the_linear_baseline_only(self, run, tftrain):
         summary = json.loads((run / runs.SUMMARY).read_text()) | {"fingerprint": "other"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from scipy import stats
 from sklearn import metrics
 
 from conftest import ROOT
+from tftrain import scoreboard
 from tftrain.predictions import Predictions
 from tftrain.scores import Wish, assess, baselines, figures, likelihood, points, ranks, rows
 from tftrain.scores.measures import EPSILON, losses, measure, taken
@@ -19,6 +21,7 @@ from tftrain.scores.paired import mcnemar
 from tftrain.scores.resample import Resampled, bca, wilson
 from tftrain.scores.verdicts import outcome
 
+F, L = partial(np.array, dtype=np.float32), partial(np.array, dtype=np.int32)
 EXACT = {"rel": 0, "abs": 1e-9}
 
 
@@ -261,9 +264,15 @@ class TestThresholds:
     def test_reach_the_recall_that_is_asked_for_and_no_larger_one_does(self, recall, ties):
         one = made("binary", ties=ties)
         border = points.chosen(one, recall)
-        assert metrics.recall_score(one.labels, one.outputs > border) >= recall
+        assert metrics.recall_score(one.labels, taken(one, border)) >= recall
         above = np.unique(one.outputs[one.outputs > border])[0]
         assert metrics.recall_score(one.labels, one.outputs > above) < max(recall, 1e-9)
+
+    def test_lie_between_scores_that_nothing_lies_between(self):
+        near = np.nextafter(np.float32(0.5), np.float32(1))
+        one = Predictions("binary", F([0.5, near]), L([0, 1]), np.arange(2), 2)
+        assert taken(one, points.chosen(one)).tolist() == [0, 1]
+        assert taken(one, points.chosen(replace(one, labels=L([1, 0])), 1.0)).tolist() == [1, 1]
 
 
 @pytest.mark.parametrize("ties", [False, True])
@@ -356,9 +365,19 @@ class TestVerdicts:
         assert found.main == "roc_auc"
         assert found.verdicts[0].difference == pytest.approx(found.values()["roc_auc"] - 0.5)
 
-    @pytest.mark.parametrize("difference", [0.0, math.nan])
-    def test_nothing_is_better_by_nothing(self, difference):
+    @pytest.mark.parametrize("difference", [0.0, 0.5, math.nan])
+    def test_nothing_is_better_where_the_rows_say_nothing(self, difference):
         assert outcome(difference, None) == "undecided"
+
+    def test_of_a_difference_on_every_row_are_no_chance(self):
+        labels = np.ones(12, np.int32)
+        right = Predictions("binary", np.full(12, 0.9, np.float32), labels, labels, 12)
+        learnt = np.array([60, 40])
+        assert assess(right, ("a", "b"), learnt, part="test").verdicts[0].words == (
+            "beats always `a` by 1 ± 0 in accuracy"
+        )
+        few = assess(right.taken(np.arange(3)), ("a", "b"), learnt, part="test").verdicts[0]
+        assert few.words == "too few rows to tell it from always `a`: +1 in accuracy"
 
 
 def test_differences_are_paired():
@@ -410,3 +429,27 @@ class TestBaselines:
     def test_are_learnt_from_as_many_rows_as_is_quick(self, rows, numbers, count):
         assert baselines.enough(rows, numbers) == count
         assert baselines.enough(10**6, 1000) == 4000
+
+
+FEW = {
+    "one row": Predictions("binary", F([0.5]), L([1]), L([0]), 1),
+    "one class": Predictions("binary", F([0.2, 0.7]), L([0, 0]), L([0, 1]), 2),
+    "all wrong": Predictions("binary", F([0.0, 1.0]), L([1, 0]), L([0, 1]), 2),
+    "all alike": Predictions("binary", F([0.5] * 5), L([1, 0, 1, 0, 0]), np.arange(5), 5),
+    "no chance": Predictions("multiclass", F(np.zeros((3, 3))), L([1, 1, 2]), np.arange(3), 3),
+    "no probability": Predictions("multiclass", F(-np.eye(3)), L([1, 1, 2]), np.arange(3), 3),
+    "one number": Predictions("regression", F([1]), F([2]), L([0]), 1),
+    "no error": Predictions("regression", F(range(9)), F(range(9)), np.arange(9), 9),
+    "huge": Predictions("regression", F(range(9)) * F(3e37), F(range(9)), np.arange(9), 9),
+}
+
+
+@pytest.mark.parametrize("name", FEW)
+def test_few_and_odd_rows_are_scored_without_a_warning(name):
+    one = FEW[name]
+    classes = {"binary": ("x", "y"), "multiclass": ("x", "y", "z"), "regression": ()}[one.kind]
+    learnt = np.array([3, 1, 0])[: len(classes)] if classes else np.array([1.0])
+    values = np.arange(len(one)).astype(object)
+    found = assess(one, classes, learnt, part="test", linear=one, by=("c", values))
+    assert all(line.isprintable() or "\n" in line for line in scoreboard.lines(found, {}))
+    assert {math.isfinite(value) for value in found.values().values()} == {True}

@@ -76,7 +76,9 @@ def of_run(
     _require_two_classes(run, wish)
     asked = _asked(run, split, file, say)
     if asked.made is None:
-        note = "these outputs can't be held against labels one by one: Keras's metrics only"
+        note = (
+            "Keras's metrics only: no more is known of outputs of this kind, or of so many classes"
+        )
         return Assessed(asked.metrics, None, (note,))
     if lost := _lost(asked.made):
         note = f"{lost:,} of {len(asked.made):,} predictions are no finite numbers: no more is said"

@@ -13,6 +13,7 @@ from tftrain.data import Form
 Kind = Literal["binary", "multiclass", "regression"]
 Floats = NDArray[np.float32]
 _TWO = 2  # classes, which one output can tell apart
+MOST_CLASSES = 1000  # that are told apart one by one
 
 
 def kind(form: Form, loss: Spec, shape: tuple[int, ...]) -> Kind | None:
@@ -25,7 +26,8 @@ def kind(form: Form, loss: Spec, shape: tuple[int, ...]) -> Kind | None:
     """
     if form.classes is None:
         return "regression" if shape in (form.labels, (*form.labels, 1)) else None
-    if not tells_classes(form, shape) or (margins(loss) and shape != (1,)):
+    unclear = margins(loss) and shape != (1,)
+    if not tells_classes(form, shape) or unclear or len(form.classes) > MOST_CLASSES:
         return None
     return "binary" if len(form.classes) == _TWO else "multiclass"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 import shutil
 import sys
 import tempfile
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tftrain import config, files, outputs, runs
+from tftrain import config, files, outputs, predictions, runs
 from tftrain.data import Form, Fresh, Note
 from tftrain.data.table import written
 from tftrain.data.table.written import Block, Cells
@@ -29,8 +28,6 @@ if TYPE_CHECKING:
 STREAM = "-"  # JSON lines from stdin, or to stdout
 _STDIN = "stdin"
 _ROWS = "a table (.csv, .tsv, .txt, .jsonl, .parquet), an .npz or .npy file, or a folder of images"
-_STEP_BYTES = 16 * 1024 * 1024  # of the widest layer's outputs
-_STEP_ROWS = 8192
 _BLOCK_ROWS = 65_536
 _CHARACTERS = 1024 * 1024
 
@@ -177,7 +174,7 @@ def _not_finite(block: Block) -> NDArray[np.bool_]:
 
 def _outputs(engine: Engine, rows: Fresh) -> Iterator[tuple[NDArray[np.int64], NDArray[Any]]]:
     """The rows' numbers and the network's outputs, in pieces that are worth a writer's while."""
-    step = _step(engine)
+    step = predictions.step(engine)
     first = 0
     for part in rows.blocks():
         numbers = part.row_numbers if part.numbers is not None else part.rows + first
@@ -187,13 +184,6 @@ def _outputs(engine: Engine, rows: Fresh) -> Iterator[tuple[NDArray[np.int64], N
             outs = list(itertools.islice(steps, max(1, _BLOCK_ROWS // step)))
             out = np.concatenate(outs)
             yield numbers[start : start + len(out)], out
-
-
-def _step(engine: Engine) -> int:
-    """Rows at a time: many, as long as the outputs of no layer take much memory."""
-    shapes = [layer.output.shape[1:] for layer in engine.network.layers]
-    widest: int = max(math.prod(size or 1 for size in shape) for shape in shapes)
-    return max(int(engine.evaluation_batch_size), min(_STEP_ROWS, _STEP_BYTES // (4 * widest)))
 
 
 def columns(form: Form, loss: Any, out: NDArray[np.float32]) -> dict[str, NDArray[Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -20,6 +21,8 @@ from tftrain.outputs import Kind
 MOST_ROWS = 100_000  # of a part that are kept
 MOST_BYTES = 16 * 1024 * 1024
 _FEWEST = 1000  # rows of a larger part that are worth keeping
+_STEP_BYTES = 16 * 1024 * 1024  # of the widest layer's outputs
+_STEP_ROWS = 8192
 _KEPT = ("validation", "test")
 _WEIGHTS, _COUNTS, _MEAN = "weights", "train/counts", "train/mean"
 _NAMES = ("outputs", "labels", "rows", "of")
@@ -29,8 +32,9 @@ class Network(Protocol):
     """What can be asked for outputs: `training.Engine`."""
 
     network: Any
+    evaluation_batch_size: int
 
-    def predict(self, part: Part) -> Iterator[NDArray[np.float32]]:
+    def predict(self, part: Part, batch_size: int | None = None) -> Iterator[NDArray[np.float32]]:
         """The outputs of rows, so many at a time."""
 
 
@@ -95,7 +99,7 @@ def predict(network: Network, part: Part, form: Form, loss: Spec) -> Predictions
     if kind is None or not len(part) or len(part) > most < _FEWEST:
         return None
     kept = part.thinned(most)
-    out = np.concatenate(list(network.predict(kept)))
+    out = np.concatenate(list(network.predict(kept, step(network))))
     with np.errstate(all="ignore"):  # what isn't finite is told when it is scored
         flat = outputs.numbers(form, out)
         made = Predictions(kind, flat, truth(form, kept.labels), kept.row_numbers, len(part))
@@ -105,6 +109,13 @@ def predict(network: Network, part: Part, form: Form, loss: Spec) -> Predictions
             return replace(made, outputs=flat[:, 0], margins=True)
         chances = outputs.probabilities(loss, flat)
     return replace(made, outputs=chances[:, 1] if kind == "binary" else chances)
+
+
+def step(network: Network) -> int:
+    """Rows at a time: many, as long as the outputs of no layer take much memory."""
+    shapes = [layer.output.shape[1:] for layer in network.network.layers]
+    widest: int = max(math.prod(size or 1 for size in shape) for shape in shapes)
+    return max(network.evaluation_batch_size, min(_STEP_ROWS, _STEP_BYTES // (4 * widest)))
 
 
 def truth(form: Form, labels: NDArray[Any]) -> NDArray[Any]:
@@ -201,7 +212,7 @@ def _part(form: Form, loss: Spec, held: list[NDArray[Any] | None]) -> Prediction
     out, labels, rows, of = (np.asarray(one) for one in held)
     if rows.dtype != np.int64 or rows.ndim != 1 or of.dtype != np.int64 or of.shape != ():
         return None
-    if out.dtype != np.float32 or not 0 < len(rows) <= int(of):
+    if out.dtype != np.float32 or not 0 < len(rows) <= min(int(of), MOST_ROWS):
         return None
     if form.classes is None:
         shape = rows.shape if form.labels == (1,) else (*rows.shape, *form.labels)
@@ -212,7 +223,13 @@ def _part(form: Form, loss: Spec, held: list[NDArray[Any] | None]) -> Prediction
     kind: Kind = "binary" if classes == 2 else "multiclass"  # noqa: PLR2004 - the word's meaning
     shape = rows.shape if kind == "binary" else (*rows.shape, classes)
     numbered = labels.dtype == np.int32 and labels.shape == rows.shape
-    if not numbered or out.shape != shape or labels.min() < 0 or labels.max() >= classes:
+    if (
+        not numbered
+        or classes > outputs.MOST_CLASSES
+        or out.shape != shape
+        or labels.min() < 0
+        or labels.max() >= classes
+    ):
         return None
     return Predictions(kind, out, labels, rows, int(of), margins)
 

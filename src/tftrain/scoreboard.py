@@ -93,11 +93,14 @@ def _points(found: Assessment) -> str:
 
 
 def _classes(found: Assessment) -> str:
-    rows = []
-    for one in found.per_class:
+    shown, rows = found.per_class, list[list[str]]()
+    if len(shown) > _CLASSES:
+        shown = tuple(sorted(shown, key=lambda one: one.metrics[-1].value)[:_CLASSES])
+    for one in shown:
         figures = [f"{number(m.value)} {_interval(m.interval, short=True)}" for m in one.metrics]
         rows.append([_short(one.name), str(one.rows), *figures])
-    return table(["class", "rows", "precision", "recall", "f1"], rows) if rows else ""
+    name = "class" if len(shown) == len(found.classes) else f"worst of {len(found.classes)}"
+    return table([name, "rows", "precision", "recall", "f1"], rows) if rows else ""
 
 
 def _confusion(found: Assessment) -> str:

@@ -66,7 +66,7 @@ def taken(rows: Predictions, threshold: float | None = None) -> NDArray[np.int64
         numbers: NDArray[np.int64] = rows.outputs.argmax(axis=1)
         return numbers
     border = threshold if threshold is not None else 0.0 if rows.margins else _HALF
-    above: NDArray[np.int64] = (rows.outputs > border).astype(np.int64)
+    above: NDArray[np.int64] = (rows.outputs > np.float64(border)).astype(np.int64)
     return above
 
 

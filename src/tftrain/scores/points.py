@@ -54,7 +54,9 @@ def chosen(validation: Predictions, recall: float | None = None) -> float:
 def _below(score: float, scores: NDArray[np.float32]) -> float:
     """Halfway to the next smaller score, so that rows of this one lie above."""
     smaller = scores[scores < score]
-    return (score + float(smaller.max())) / 2 if len(smaller) else float(np.nextafter(score, -1e9))
+    return (
+        (score + float(smaller.max())) / 2 if len(smaller) else float(np.nextafter(score, -np.inf))
+    )
 
 
 def points(rows: Predictions, validation: Predictions | None, wish: Wish) -> tuple[Point, ...]:

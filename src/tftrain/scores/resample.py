@@ -23,6 +23,7 @@ Pivot = tuple[Floats, Floats]  # a figure of each resample, transformed, and its
 RESAMPLES = 1000
 _MANY = 10_000  # rows, above which fewer resamples will do: figures hardly vary
 _FEWER = 400
+_FEWEST = 10  # that a difference on every one of them is more than chance
 _PIVOT, _ERROR = " pivot", " error"
 _GROUPS = 200  # of rows that are left out in turn, where there are more
 _NUMBERS = 2_000_000  # of counts that are held at a time
@@ -93,9 +94,11 @@ class Resampled:
         return bca(one.values[figure], drawn[figure], self._left[name][figure])
 
     def difference(self, name: str, other: str, figure: str) -> Interval | None:
-        """Of one figure of a name minus that of another, paired; None where it is always one."""
+        """Of one figure of a name minus that of another, paired; None where rows say nothing."""
         value = self.measured[name].values[figure] - self.measured[other].values[figure]
         drawn = self._drawn[name][figure] - self._drawn[other][figure]
+        if value and self.rows >= _FEWEST and np.ptp(drawn) == 0:  # they differ on every row
+            return Interval(value, value)
         return bca(value, drawn, self._left[name][figure] - self._left[other][figure])
 
     def _figures(self, counts: Iterator[Floats]) -> dict[str, dict[str, Floats]]:

@@ -52,10 +52,10 @@ def verdict(
         interval = Interval(-interval.high, -interval.low)
     result = outcome(difference, interval)
     if result == "undecided":
-        words = f"no row tells it from {called} in {metric}"
-        if interval:
-            reach = f"{difference:+.3g} ({interval.low:+.3g} to {interval.high:+.3g})"
-            words = f"too few rows to tell it from {called}: {reach} in {metric}"
+        reach = f" ({interval.low:+.3g} to {interval.high:+.3g})" if interval else ""
+        words = f"too few rows to tell it from {called}: {difference:+.3g}{reach} in {metric}"
+        if not difference and not interval:
+            words = f"no row tells it from {called} in {metric}"
     else:
         half = f" ± {(interval.high - interval.low) / 2:.2g}" if interval else ""
         verb = "beats" if result == "better" else "is worse than"
@@ -75,8 +75,6 @@ def called(baseline: str, majority: str) -> str:
 
 def outcome(difference: float, interval: Interval | None) -> Outcome:
     """Which of two is better, or `undecided` where the interval of the difference holds 0."""
-    if interval is None:  # every resample says the same, or none anything
-        undecided = difference == 0 or not np.isfinite(difference)
-    else:
-        undecided = interval.low <= 0 <= interval.high
-    return "undecided" if undecided else "better" if difference > 0 else "worse"
+    if interval is None or interval.low <= 0 <= interval.high:
+        return "undecided"
+    return "better" if difference > 0 else "worse"
