@@ -137,11 +137,19 @@ class TestHarm:
             ({"train/counts": np.zeros(2, np.int64)}, "it doesn't hold what a run keeps"),
             ({"train/counts": np.ones(3, np.int64)}, "it doesn't hold what a run keeps"),
             ({"train/counts": None}, "it doesn't hold what a run keeps"),
+            (
+                {
+                    f"test/{name}": np.zeros(predictions.MOST_ROWS + 1, kind)
+                    for name, kind in (("outputs", "f4"), ("labels", "i4"), ("rows", "i8"))
+                }
+                | {"test/of": np.array(10**6)},
+                "the test part has another form",
+            ),
             ({"more": np.zeros(2)}, "it doesn't hold what a run keeps"),
             ({"weights": np.zeros(32, np.uint8)}, "predictions of other weights"),
             ({"weights": None}, "predictions of other weights"),
         ],
-        ids=str,
+        ids=lambda value: ",".join(value) if isinstance(value, dict) else None,
     )
     def test_other_arrays(self, run, changes, said):
         path = run / runs.PREDICTIONS
@@ -260,6 +268,16 @@ class TestPredictions:
         assert 0 <= outputs.min() < outputs.max() <= 1
         found = assess.of_run(read(logits.folder))
         assert found.assessment.values()["log_loss"] == pytest.approx(found.metrics["loss"], 1e-4)
+        pair = train(
+            resolved,
+            tmp_path,
+            "data.one_hot=true",
+            "model.layers=[{Dense: {units: 2, activation: sigmoid}}]",
+            "training.metrics=[CategoricalAccuracy]",
+        )
+        found = assess.of_run(read(pair.folder))
+        categorical = found.metrics["categorical_accuracy"]
+        assert found.assessment.values()["accuracy"] == pytest.approx(categorical)
         hinge = train(resolved, tmp_path, LAYERS % 1, "training.loss=Hinge")
         found = assess.of_run(read(hinge.folder)).assessment
         assert found.entropy is None

@@ -380,6 +380,18 @@ class TestVerdicts:
         assert few.words == "too few rows to tell it from always `a`: +1 in accuracy"
 
 
+def test_of_many_classes_the_worst_are_shown():
+    random = np.random.default_rng(0)
+    labels = random.integers(0, 15, 300).astype(np.int32)
+    chances = random.dirichlet(np.ones(15), 300).astype(np.float32)
+    one = Predictions("multiclass", chances, labels, np.arange(300), 300)
+    found = assess(one, tuple("abcdefghijklmno"), np.ones(15), part="test")
+    shown = "\n".join(scoreboard.lines(found, {"loss": 2.7}))
+    assert "worst of 15" in shown
+    assert "true, down" not in shown
+    assert len(found.per_class) == len(found.confusion) == 15
+
+
 def test_differences_are_paired():
     one = CASES["regression"]
     near = replace(one, outputs=one.outputs + np.float32(0.01))

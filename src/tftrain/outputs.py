@@ -57,6 +57,14 @@ def probabilities(loss: Spec, flat: Floats) -> Floats:
     return np.hstack([1 - flat, flat]) if flat.shape[1] == 1 else flat
 
 
+def second(loss: Spec, flat: Floats) -> Floats:
+    """The second of two classes' probability, (rows,): above one half where it is the likelier."""
+    chances = probabilities(loss, flat)
+    if flat.shape[1] == _TWO and squashing(loss, _TWO) == "sigmoid":  # each by itself
+        chances = chances / chances.sum(axis=1, keepdims=True).clip(np.finfo(np.float32).tiny)
+    return chances[:, 1]
+
+
 def _sigmoid(logits: Floats) -> Floats:
     chances: Floats = np.exp(-np.logaddexp(np.float32(0), -logits))
     return chances

@@ -107,8 +107,8 @@ def predict(network: Network, part: Part, form: Form, loss: Spec) -> Predictions
             return replace(made, outputs=flat.reshape(made.labels.shape))
         if outputs.margins(loss):
             return replace(made, outputs=flat[:, 0], margins=True)
-        chances = outputs.probabilities(loss, flat)
-    return replace(made, outputs=chances[:, 1] if kind == "binary" else chances)
+        asked = outputs.second if kind == "binary" else outputs.probabilities
+        return replace(made, outputs=asked(loss, flat))
 
 
 def step(network: Network) -> int:
