@@ -71,6 +71,7 @@ def test_a_run_leaves_the_files_of_the_design(digits):
         "environment.json",
         "metrics.csv",
         "model.keras",
+        "predictions.npz",
         "split.npz",
         "summary.json",
         "weights.npz",

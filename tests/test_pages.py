@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from conftest import ROOT
-from tftrain import check, config, errors, pages, prepare, require, templates
+from tftrain import check, config, errors, pages, prepare, query, require, templates
 from tftrain.errors import TftrainError
 from tftrain.explain import derivation
 
@@ -227,6 +227,9 @@ def test_a_command_s_example_is_told_under_its_code(code, side, content):
             templates.write(first, Path(*rest))
         elif command == "explain":
             derivation.derive(first, rest[1:2], tape=False)
+        elif command == "runs":
+            metrics = {"metrics": {"validation": {"loss": 0.05}, "test": {"auc": 1.0}}}
+            query.select([(Path("r-1"), metrics)], rest[:1], (rest[2:] or [None])[0])
         elif "--require" in rest:
             settled, _ = config.load(Path(first))
             require.parse(rest[1:], settled.training.log_names())

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from conftest import ROOT
-from tftrain import predict, recorded, runs
+from tftrain import predict, predictions, recorded, runs
 from tftrain.data.table import columns as prepared
 from tftrain.data.table import written
 from tftrain.data.table.written import Cells
@@ -174,7 +174,7 @@ def test_rows_keep_their_order_across_blocks(classifier, new, tmp_path, monkeypa
     whole = predict.predict(classifier, str(new), str(tmp_path / "whole.csv"), ["id"])
     monkeypatch.setattr(prepared, "BLOCK_BYTES", 7 * 4 * classifier.preparation.columns.width)
     monkeypatch.setattr(predict, "_BLOCK_ROWS", 3)
-    monkeypatch.setattr(predict, "_STEP_ROWS", 2)
+    monkeypatch.setattr(predictions, "_STEP_ROWS", 2)
     for name in ("pieces.csv", "pieces.parquet"):
         pieces = predict.predict(classifier, str(new), str(tmp_path / name), ["id"])
         assert pieces == whole

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tftrain import explaining, housekeeping
+from tftrain import explaining, housekeeping, scoring
 from tftrain.console import (
     NEWEST,
     RUNS,
     AllowCode,
     Json,
+    Require,
     Resume,
     Resuming,
     RunsDir,
@@ -23,16 +24,16 @@ from tftrain.console import (
     configs,
     emit,
     emit_json,
+    exit_unless_met,
     reader_left,
     tell,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from tftrain.errors import Stopped
     from tftrain.prepare import Asked
-    from tftrain.require import Requirement
     from tftrain.runs import Run
     from tftrain.terminal import Check
 
@@ -43,18 +44,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-
-Require = Annotated[
-    list[str] | None,
-    typer.Option(
-        metavar="METRIC>=X",
-        help="Exit with 1 unless the test split's metric (or val_METRIC) keeps the bound. "
-        "Repeatable; >=, <=, >, < or ==.",
-    ),
-]
-RunName = Annotated[
-    str | None, typer.Argument(metavar="[RUN]", help="A run's directory or name; the newest.")
-]
 
 
 class Form(enum.StrEnum):
@@ -140,7 +129,7 @@ def fit(
     else:
         emit(*checks, terminal.metrics_table(run.summary["metrics"]))
         emit(terminal.summary_line(run.summary), run.folder)
-    _exit_unless_met(asked.requirements, run.summary["metrics"])
+    exit_unless_met(asked.requirements, run.summary["metrics"])
     if not all(one.passed for one in checks):
         raise typer.Exit(1)
     return None
@@ -245,55 +234,6 @@ def check(
     return None
 
 
-@app.command("eval")
-def evaluate(
-    run: RunName = None,
-    *,
-    data: Annotated[
-        str | None,
-        typer.Option(metavar="FILE", help="Other rows with labels, of the same kind as the run's."),
-    ] = None,
-    split: Annotated[
-        str | None, typer.Option(help="train, validation or test; without it, test.")
-    ] = None,
-    runs_dir: RunsDir = RUNS,
-    require: Require = None,
-    allow_code: AllowCode = False,
-    as_json: Json = False,
-) -> None:
-    """Evaluate a finished run on its test split, or on other data."""
-    from tftrain import predict, recorded, runs
-    from tftrain import require as requirement
-
-    if data is not None and split is not None:
-        message = "not with --data, whose rows are of no split"
-        raise typer.BadParameter(message, param_hint="'--split'")
-    folder, summary = runs.find(runs_dir, run)
-    if data is not None:
-        predict.require_source(data)
-    part = "data" if data is not None else split or "test"
-    requirements = requirement.parse(require or (), requirement.names(summary["metrics"], part))
-    found = recorded.read(folder, summary, allow_code=allow_code)
-    rows = found.rows(part, data)
-    tell(*rows.notes)
-    from tftrain import evaluate as job
-
-    metrics = {part: job.score(job.revive(found), rows, data or str(folder))}
-    _emit_metrics(folder, metrics, as_json=as_json)
-    _exit_unless_met(requirements, metrics)
-
-
-def _emit_metrics(
-    folder: Path, metrics: Mapping[str, Mapping[str, float]], *, as_json: bool
-) -> None:
-    from tftrain import terminal
-
-    if as_json:
-        emit_json({"run": str(folder), "metrics": metrics})
-    else:
-        emit(terminal.metrics_table(metrics), folder)
-
-
 @app.command()
 def predict(
     run: Annotated[str, typer.Argument(metavar="RUN", help="A run's directory or name.")],
@@ -350,27 +290,15 @@ def _checked(run: Run) -> list[Check]:
     return check(run)
 
 
-def _exit_unless_met(
-    requirements: Sequence[Requirement], metrics: Mapping[str, Mapping[str, float]]
-) -> None:
-    if not requirements:
-        return
-    from tftrain import require
-
-    values = require.named(metrics)
-    missed = [one for one in requirements if not one.met(values)]
-    for one in missed:
-        tell(f"not met: {one}: {one.metric} is {values.get(one.metric)}")
-    if missed:
-        raise typer.Exit(1)
-
-
-for _name, _command in {
+_COMMANDS: Mapping[str, Callable[..., None]] = {
+    "eval": scoring.evaluate,
+    "compare": scoring.compare,
     "doctor": housekeeping.doctor,
     "schema": housekeeping.schema,
     "init": housekeeping.init,
-    "runs": housekeeping.list_runs,
+    "runs": scoring.list_runs,
     "cache": housekeeping.cache,
-}.items():
+}
+for _name, _command in _COMMANDS.items():
     app.command(_name)(_command)
 app.command("explain")(explaining.explain)

@@ -6,12 +6,17 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperCommand
 
 from tftrain.errors import ConfigError, Mark, Problem, harmless
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from tftrain.require import Requirement
 
 _RUNS_VARIABLE = "TFTRAIN_RUNS_DIR"
 RunsDir = Annotated[Path, typer.Option("--runs-dir", envvar=_RUNS_VARIABLE, help="Where runs are.")]
@@ -35,6 +40,16 @@ Resume = Annotated[
 TimeLimit = Annotated[
     str | None,
     typer.Option(metavar="SPAN", help="Stop after that long, to go on later: 90s, 30m, 2h."),
+]
+
+
+Require = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="METRIC>=X",
+        help="Exit with 1 unless the test split's metric (or val_METRIC) keeps the bound. "
+        "Repeatable; >=, <=, >, < or ==.",
+    ),
 ]
 
 
@@ -142,3 +157,19 @@ def emit_json(value: Any) -> None:
     from tftrain import runs
 
     emit(json.dumps(runs.finite(value), indent=2))
+
+
+def exit_unless_met(
+    requirements: Sequence[Requirement], metrics: Mapping[str, Mapping[str, float]]
+) -> None:
+    """Ends with 1, and says why, where metrics by split don't keep a bound."""
+    if not requirements:
+        return
+    from tftrain import require
+
+    values = require.named(metrics)
+    missed = [one for one in requirements if not one.met(values)]
+    for one in missed:
+        tell(f"not met: {one}: {one.metric} is {values.get(one.metric)}")
+    if missed:
+        raise typer.Exit(1)

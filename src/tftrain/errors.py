@@ -48,6 +48,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "C025": "a key for another kind of data",
         "C030": "a requirement without the form METRIC>=X, or of an unknown metric",
         "C031": "a name that is given to a command and known to none: of a template, of a code",
+        "C032": "a condition on runs without the form NAME<X, or of a name that no run has",
         "C040": "a config to extend that can't be read, or that extends this one",
         "C041": "an environment variable that isn't set, or `${` without the form ${env:NAME}",
         "C050": "a file of code that can't be read, or registers nothing",

@@ -299,6 +299,21 @@ def read_arrays(path: Path) -> dict[str, np.ndarray[Any, Any]]:
             raise RunError(Problem(Mark(str(path)), "R002", message)) from None
 
 
+def seal_of(path: Path) -> str:
+    """The SHA-256 that `write_arrays` put at the end of a file, in hexadecimal; not compared.
+
+    Raises:
+        RunError: as `opened`; when there is none.
+    """
+    with opened(path, machine_memory()) as (file, size):
+        file.seek(max(0, size - _COMMENT_BYTES))
+        comment = file.read(_COMMENT_BYTES)
+    digest = comment.removeprefix(_PREFIX).decode("ascii", "replace")
+    if len(comment) != _COMMENT_BYTES or not set(digest) <= set("0123456789abcdef"):
+        raise RunError(Problem(Mark(str(path)), "R002", "damaged: it has no checksum"))
+    return digest
+
+
 def _is_sealed(file: IO[bytes], size: int) -> bool:
     """Whether the end of an archive is the checksum of all that is before it."""
     digest, left = hashlib.sha256(), size - len(_NO_COMMENT) - _COMMENT_BYTES

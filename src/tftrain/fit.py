@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from tftrain import checkpoint, config, environment, files, opening, runs, stopping
+from tftrain import checkpoint, config, environment, files, opening, predictions, runs, stopping
 from tftrain import require as requirement
 from tftrain.checkpoint import Checkpoint, Keeper
 from tftrain.config import Config
@@ -188,6 +188,9 @@ def _work(asked: Asked, engine: Engine, run: Run, progress: Progress, clock: _Cl
             _save(asked, job, run)
         with clock("evaluation"), _told(asked):
             scores = evaluate.metrics(job.engine, asked.splits)
+            loss = asked.config.training.loss
+            for line in predictions.keep(run.folder, job.engine, asked.splits, loss):
+                progress.say(line)
         run.write_metrics()
         run.update(
             state=runs.FINISHED,

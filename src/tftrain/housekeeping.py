@@ -1,4 +1,4 @@
-"""The commands beside the way of the data: doctor, schema, init, runs, cache."""
+"""The commands beside the way of the data: doctor, schema, init, cache."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tftrain.console import RUNS, AllowCode, Json, RunsDir, configs, emit, emit_json, tell
+from tftrain.console import AllowCode, Json, configs, emit, emit_json, tell
 
 
 def doctor(
@@ -85,19 +85,6 @@ def _draft(source: str, target: str | None, path: str) -> None:
 
     written, aim = draft(source, target, path)
     emit(aim.said(), written)
-
-
-def list_runs(*, runs_dir: RunsDir = RUNS, as_json: Json = False) -> None:
-    """List the runs, newest first; `interrupted` is what ended without a word, as by a kill."""
-    from tftrain import runs, terminal
-
-    found = runs.summaries(runs_dir)
-    if not found:
-        typer.echo(f"no runs in {runs_dir}", err=True)
-    if as_json:
-        emit_json([{"run": str(folder), **summary} for folder, summary in found])
-    else:
-        emit(terminal.runs_table(found))
 
 
 def cache(

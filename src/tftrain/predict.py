@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 import shutil
 import sys
 import tempfile
@@ -15,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tftrain import config, files, runs
-from tftrain.config import outputs, squashing
+from tftrain import config, files, outputs, predictions, runs
 from tftrain.data import Form, Fresh, Note
 from tftrain.data.table import written
 from tftrain.data.table.written import Block, Cells
@@ -30,8 +28,6 @@ if TYPE_CHECKING:
 STREAM = "-"  # JSON lines from stdin, or to stdout
 _STDIN = "stdin"
 _ROWS = "a table (.csv, .tsv, .txt, .jsonl, .parquet), an .npz or .npy file, or a folder of images"
-_STEP_BYTES = 16 * 1024 * 1024  # of the widest layer's outputs
-_STEP_ROWS = 8192
 _BLOCK_ROWS = 65_536
 _CHARACTERS = 1024 * 1024
 
@@ -178,7 +174,7 @@ def _not_finite(block: Block) -> NDArray[np.bool_]:
 
 def _outputs(engine: Engine, rows: Fresh) -> Iterator[tuple[NDArray[np.int64], NDArray[Any]]]:
     """The rows' numbers and the network's outputs, in pieces that are worth a writer's while."""
-    step = _step(engine)
+    step = predictions.step(engine)
     first = 0
     for part in rows.blocks():
         numbers = part.row_numbers if part.numbers is not None else part.rows + first
@@ -190,44 +186,18 @@ def _outputs(engine: Engine, rows: Fresh) -> Iterator[tuple[NDArray[np.int64], N
             yield numbers[start : start + len(out)], out
 
 
-def _step(engine: Engine) -> int:
-    """Rows at a time: many, as long as the outputs of no layer take much memory."""
-    shapes = [layer.output.shape[1:] for layer in engine.network.layers]
-    widest: int = max(math.prod(size or 1 for size in shape) for shape in shapes)
-    return max(int(engine.evaluation_batch_size), min(_STEP_ROWS, _STEP_BYTES // (4 * widest)))
-
-
 def columns(form: Form, loss: Any, out: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
     """A block of outputs as columns by name: `class` as texts, all others float32."""
-    if form.target is not None:
-        out = form.target.restore(out)
-    flat = out.reshape(len(out), -1)
-    two = 2  # classes, which one output can tell apart
-    classes = form.classes
-    if classes is None or flat.shape[1] not in (
-        (1, two) if len(classes) == two else (len(classes),)
-    ):
+    flat = outputs.numbers(form, out)
+    if form.classes is None or not outputs.tells_classes(form, flat.shape[1:]):
         if flat.shape[1] == 1:
             return {"prediction": flat[:, 0]}
         return {f"prediction_{place}": column for place, column in enumerate(flat.T)}
-    names = np.array(classes, object)
-    if outputs(loss) == "margins":
+    names = np.array(form.classes, object)
+    if outputs.margins(loss):
         return {"class": names[(flat[:, 0] > 0).astype(int)], "margin": flat[:, 0]}
+    chances = outputs.probabilities(loss, flat)
     single = flat.shape[1] == 1
-    if outputs(loss) == "logits":
-        flat = {"sigmoid": _sigmoid, "softmax": _softmax}[squashing(loss, flat.shape[1])](flat)
-    chances = np.hstack([1 - flat, flat]) if single else flat
-    best = (flat[:, 0] > 0.5).astype(int) if single else chances.argmax(axis=1)  # noqa: PLR2004
+    best = (chances[:, 1] > 0.5).astype(int) if single else chances.argmax(axis=1)  # noqa: PLR2004
     made = {"class": names[best], "probability": chances[np.arange(len(best)), best]}
-    return made | {f"probability_{name}": chances[:, n] for n, name in enumerate(classes)}
-
-
-def _sigmoid(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    chances: NDArray[np.float32] = np.exp(-np.logaddexp(np.float32(0), -logits))
-    return chances
-
-
-def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    chances: NDArray[np.float32] = powers / powers.sum(axis=1, keepdims=True)
-    return chances
+    return made | {f"probability_{name}": chances[:, n] for n, name in enumerate(form.classes)}

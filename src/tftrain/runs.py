@@ -35,6 +35,7 @@ SPLIT = "split.npz"
 METRICS = "metrics.csv"
 CHECKPOINT = "checkpoint.npz"
 WEIGHTS = "weights.npz"
+PREDICTIONS = "predictions.npz"
 MODEL = "model.keras"
 SUMMARY = "summary.json"
 CODE = "code"
@@ -54,6 +55,9 @@ FILES: Mapping[str, str] = MappingProxyType(
         "optimizer's variables, seeds, callbacks, history. Sealed like the weights.",
         WEIGHTS: "The kept weights by `layer/weight` and what the scaling learnt. "
         "Its zip comment is a SHA-256 of the rest.",
+        PREDICTIONS: "`validation/outputs`, `labels`, `rows` (their numbers), `of` (rows in "
+        "all), and `test/...`: probabilities, or numbers in the target's units; at most 100,000 "
+        "rows of a part, evenly spread. Sealed like the weights.",
         MODEL: "The network for other programs: raw inputs in, predictions out.",
         SUMMARY: "State (`running`, `finished`, `stopped`, `failed`), rows, `notes` on the data, "
         "best epoch, final metrics of each split, seconds of each stage, format version.",

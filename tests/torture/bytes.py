@@ -1,4 +1,4 @@
-"""Checkpoints and weights with one byte flipped, or cut short: all found as they are read.
+"""Checkpoints, weights, predictions with one byte flipped, or cut short: all found when read.
 
 python tests/torture/bytes.py [500]
 """
@@ -14,7 +14,7 @@ from pathlib import Path
 
 import common
 
-from tftrain import recorded, resume, runs
+from tftrain import assess, recorded, resume, runs
 from tftrain.__main__ import _run
 from tftrain.errors import RunError
 
@@ -27,9 +27,14 @@ def revived(path: Path) -> object:
     return recorded.read(path, runs.summary_of(path))
 
 
+def scored(path: Path) -> object:
+    return assess.of_run(revived(path))
+
+
 READERS = {  # and the command line that reads them
     runs.CHECKPOINT: (resumed, ("fit", "training.epochs=9", "--resume")),
     runs.WEIGHTS: (revived, ("eval",)),
+    runs.PREDICTIONS: (scored, ("eval",)),
 }
 
 
