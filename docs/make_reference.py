@@ -22,7 +22,7 @@ from pydantic_core import PydanticUndefined
 
 from tftrain import config, errors, pages, runs
 from tftrain.cli import app
-from tftrain.config import columns, data, lint, schema
+from tftrain.config import columns, data, lint, schema, sweep
 
 PAGE = Path(__file__).with_name("reference.md")
 LINT_PAGE = Path(__file__).with_name("lint.md")
@@ -38,6 +38,7 @@ SECTIONS = {
     "model": schema.Model,
     "training": schema.Training,
     "lint": schema.Lint,
+    "sweep": sweep.Sweep,
     "source, validation or test as files": data.Arrays,
     "data.scaling.rescale": data.Rescale,
 }

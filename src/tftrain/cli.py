@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tftrain import housekeeping
+from tftrain import housekeeping, sweeping
 from tftrain.console import (
     NEWEST,
     RUNS,
@@ -23,6 +23,7 @@ from tftrain.console import (
     configs,
     emit,
     emit_json,
+    limit,
     reader_left,
     tell,
 )
@@ -113,7 +114,7 @@ def fit(
     from tftrain.errors import Stopped
 
     if time_limit is not None:
-        _limit(time_limit)
+        limit(time_limit)
     begins = resume is None and not newest
     paths, changes = configs(arguments, needed=begins, several=False, runs_dir=runs_dir)
     settings: dict[str, Any] = {
@@ -144,15 +145,6 @@ def fit(
     if not all(one.passed for one in checks):
         raise typer.Exit(1)
     return None
-
-
-def _limit(span: str) -> None:
-    from tftrain import spans, stopping
-
-    try:
-        stopping.limit(span, spans.seconds(span))
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="'--time-limit'") from None
 
 
 def _stopped(stopped: Stopped, require: Sequence[str], *, as_json: bool) -> None:
@@ -371,5 +363,6 @@ for _name, _command in {
     "init": housekeeping.init,
     "runs": housekeeping.list_runs,
     "cache": housekeeping.cache,
+    "sweep": sweeping.sweep,
 }.items():
     app.command(_name)(_command)
