@@ -188,7 +188,8 @@ _PATHS = [path for path in SECTIONS if " " not in path and path]
 def _key(name: str, field: FieldInfo, hint: Any) -> list[str]:
     description = field.description
     if description is None:  # a section speaks for itself
-        description = f"{field.annotation.__doc__} See below." if field.annotation else ""
+        forms = [one for one in get_args(field.annotation) if one is not NoneType]
+        description = f"{(forms or [field.annotation])[0].__doc__} See below."
     bounds = dict.fromkeys(_bounds([*field.metadata, hint]))
     return [f"`{name}`", _words(hint), _default(field), ", ".join(bounds), description]
 

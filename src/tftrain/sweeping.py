@@ -150,7 +150,7 @@ def _leave(stopped: Stopped | None, study: str) -> None:
     """Says how a sweep that was stopped goes on, and exits as a signal has it."""
     if stopped is None:
         return
-    tell(f"{stopped}; the same command, or --resume, goes on with {study}")
+    tell(f"stopped by {stopped.reason}; the same command goes on with {study}")
     if stopped.exit_code:
         raise typer.Exit(stopped.exit_code)
 

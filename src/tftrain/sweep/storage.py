@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ HEARTBEAT_SECONDS = 60
 GRACE = 5  # heartbeats that may be missed; a machine that is busy or suspended misses some
 _RETRIES = 3  # of a trial whose worker died; it may be what kills them
 _LOCK_SECONDS = 60
+_PAUSE_SECONDS = 0.5
 _SCHEME = re.compile(r"([A-Za-z][\w+.-]*):")
 _DRIVERS = {"postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
 _KNOWN = ("sqlite", "postgresql", "mysql")
@@ -106,40 +108,56 @@ def quiet() -> Iterator[None]:
         yield
 
 
-def connect(place: Where, heartbeat: int, *, make: bool = True) -> RDBStorage:
+def connect(place: Where, heartbeat: int, *, make: bool = True, attempts: int = 5) -> RDBStorage:
     """Optuna's storage at a place.
 
     Args:
         place: from `where`.
         heartbeat: seconds from one sign of life of a worker to the next.
         make: whether a file that isn't there is made.
+        attempts: how often it is tried again where another process makes its tables just now.
 
     Raises:
         ConfigError: when it can't be opened.
     """
-    from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback
-
     if place.file is not None and not place.file.exists():
         if not make:
             raise _refused(place.shown, "no such file: no sweep was begun there")
         place.file.parent.mkdir(parents=True, exist_ok=True)
-    options: dict[str, Any] = {"pool_pre_ping": True}
-    if place.file is not None:
-        options = {"connect_args": {"timeout": _LOCK_SECONDS}}
     try:
-        return RDBStorage(
-            place.url,
-            engine_kwargs=options,
-            heartbeat_interval=heartbeat,
-            grace_period=GRACE * heartbeat,
-            heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(max_retry=_RETRIES),
-        )
+        return _opened(place, heartbeat)
     except ImportError:
         driver = "'psycopg[binary]'" if "psycopg" in place.url else "its driver"
         message = f"needs a package that is not installed: pip install {driver}"
         raise _refused(place.shown, message, "C036") from None
     except Exception as error:  # noqa: BLE001 - each driver raises its own
-        raise _refused(place.shown, f"can't be used: {_said(error)}") from None
+        if not attempts or not _may_be_others(place, error):
+            raise _refused(place.shown, f"can't be used: {_said(error)}") from None
+    time.sleep(_PAUSE_SECONDS)
+    return connect(place, heartbeat, make=make, attempts=attempts - 1)
+
+
+def _opened(place: Where, heartbeat: int) -> RDBStorage:
+    from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback
+
+    options: dict[str, Any] = {"pool_pre_ping": True}
+    if place.file is not None:
+        options = {"connect_args": {"timeout": _LOCK_SECONDS}}
+    return RDBStorage(
+        place.url,
+        engine_kwargs=options,
+        heartbeat_interval=heartbeat,
+        grace_period=GRACE * heartbeat,
+        heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(max_retry=_RETRIES),
+    )
+
+
+def _may_be_others(place: Where, error: Exception) -> bool:
+    """Whether a fault may only tell that another process makes the same tables just now."""
+    from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
+
+    kinds = (IntegrityError, ProgrammingError, *([OperationalError] if place.file else []))
+    return isinstance(error, kinds) or isinstance(error.__cause__, kinds)
 
 
 @contextmanager
