@@ -142,7 +142,7 @@ def _show(study: Study, objective: str, runs_dir: Path, *, as_json: bool) -> Non
     found = studies.best(study)
     if found is not None:
         emit("", f"best: trial {found.number}  {results.described(found.trial.params)}")
-        emit(runs_dir / str(found.trial.user_attrs.get("run")))
+        emit(runs_dir / str(found.noted.get("run")))
     return None
 
 

@@ -79,7 +79,7 @@ def sweep(plan: Plan, setting: Setting) -> tuple[Study, Stopped | None]:
         stopped = reason
     known = studies.tried(study)
     if stopped is None and not any(one.state in ("complete", "pruned") for one in known):
-        last = known[-1].trial.user_attrs.get("fault") if known else "none was begun"
+        last = known[-1].noted.get("fault") if known else "none was begun"
         message = f"no trial is complete; the last: {last}"
         raise TrainingError(Problem(Mark(plan.study), "T004", message))
     return study, stopped

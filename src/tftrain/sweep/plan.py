@@ -161,7 +161,7 @@ def plan(
         study=asked.study or f"{settings.name[:58]}-sweep",
         allow_code=allow_code,
     )
-    problems += _option_faults(made)
+    problems += _option_faults(made, asked.direction)
     if not problems:
         made, problems = _budget(made, timed=timed)
     if problems:
@@ -254,13 +254,14 @@ def _maximize(settings: Config, direction: str | None, objective: str) -> bool:
     return config.higher_is_better(settings.training, objective)
 
 
-def _option_faults(made: Plan) -> Iterator[Problem]:
+def _option_faults(made: Plan, direction: str | None) -> Iterator[Problem]:
     """Words that are none of those known, a name that no run can have."""
     for option, value, words in (
         ("--sampler", made.sampler, SAMPLERS),
         ("--pruner", made.pruner, PRUNERS),
+        ("--direction", direction, DIRECTIONS),
     ):
-        if value not in words:
+        if value is not None and value not in words:
             near = did_you_mean(value, words) or f"; expected one of {listed(words)}"
             yield Problem(Mark(f"{option} '{value}'"), "C033", f"no {option[2:]} `{value}`{near}")
     if not _NAME.fullmatch(made.study):
@@ -294,14 +295,3 @@ def _grid(made: Plan) -> tuple[Plan, list[Problem]]:
         message = f"a grid of {size:,} combinations; expected at most {_LARGEST_GRID:,}"
         problems = [Problem(Mark("--sampler 'grid'"), "C033", message)]
     return replace(made, trials=min(made.trials or size, size)), problems
-
-
-def require_direction(direction: str | None) -> None:
-    """Sees that a direction is one.
-
-    Raises:
-        ConfigError: when it isn't.
-    """
-    if direction is not None and direction not in DIRECTIONS:
-        message = f"expected min or max, got `{direction}`"
-        raise ConfigError(Problem(Mark("--direction"), "C033", message))

@@ -57,23 +57,21 @@ def shown(value: object) -> str:
 
 
 def _row(one: Tried, paths: list[str]) -> list[str]:
-    noted, params = one.trial.user_attrs, one.trial.params
+    noted, params = one.noted, one.trial.params
     values = [shown(params[path]) if path in params else "-" for path in paths]
     value = one.trial.value if one.over else None
-    run = noted.get("run") if one.over else None
-    epochs = str(noted.get("epochs", "-")) if one.over else "-"
-    return [str(one.number), one.state, number(value), *values, epochs, run or "-"]
+    epochs, run = str(noted.get("epochs", "-")), noted.get("run") or "-"
+    return [str(one.number), one.state, number(value), *values, epochs, run]
 
 
 def _plain(one: Tried) -> dict[str, Any]:
-    noted = one.trial.user_attrs if one.over else {}
     return {
         "trial": one.number,
         "state": one.state,
         "value": one.trial.value,
         "parameters": dict(one.trial.params),
         "attempts": len(one.attempts),
-        **{name: noted.get(name) for name in ("run", "epochs", "seconds", "fault")},
+        **{name: one.noted.get(name) for name in ("run", "epochs", "seconds", "fault")},
     }
 
 

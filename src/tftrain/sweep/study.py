@@ -26,7 +26,7 @@ from tftrain.errors import ConfigError, Mark, Problem, did_you_mean, listed
 from tftrain.sweep.plan import Parameter, Plan, points
 
 DEFINITION, CONFIG, TEXT = "definition", "config", "text"
-SURPLUS = "surplus"
+SURPLUS, OUTCOME = "surplus", "outcome"
 _STATES: Mapping[TrialState, str] = {
     TrialState.COMPLETE: "complete",
     TrialState.PRUNED: "pruned",
@@ -55,6 +55,11 @@ class Tried:
     def state(self) -> str:
         """`complete`, `pruned`, `failed`, `running` or `waiting`."""
         return _STATES[self.trial.state]
+
+    @property
+    def noted(self) -> Mapping[str, Any]:
+        """`run`, `epochs`, `seconds` and `fault`, once it is over."""
+        return self.trial.user_attrs.get(OUTCOME, {}) if self.over else {}
 
     @property
     def over(self) -> bool:

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import optuna
@@ -28,6 +28,7 @@ from tftrain.sweep.trials import Job, Outcome
 
 _POLL_SECONDS = 0.5
 _ALIVE = "alive"
+_REPORTS = 30  # epochs of a trial that a pruner sees, about
 Run = Callable[[Plan, Sequence[Job], Path], Iterator[Outcome]]
 
 
@@ -54,6 +55,7 @@ class Worker:
     tell: Callable[[Outcome, dict[str, object]], None]
     say: Callable[[str], None]
     batch: int = 1
+    _given: set[int] = field(default_factory=set, init=False, repr=False)
 
     def work(self) -> None:
         """Tries one batch after another until all trials are over, also those of others.
@@ -66,8 +68,8 @@ class Worker:
         while not self.is_done():
             known = studies.tried(self.study)
             stopping.check()
-            self._look_after(known)
-            batch = list(self._ask())
+            self.look_after(known)
+            batch = list(self.ask())
             if batch:
                 self._carry_out(dict(batch))
             else:
@@ -85,18 +87,21 @@ class Worker:
             return False
         return len(known) >= trials and all(one.over for one in known[:trials])
 
-    def _look_after(self, known: list[Tried]) -> None:
+    def look_after(self, known: list[Tried]) -> None:
         """Lets trials whose worker shows no life be tried again.
 
-        Optuna never gives up one whose worker died before its first sign of life: it gets one.
+        Optuna never gives up one whose worker died before its first sign of life: it gets one here,
+        and no second.
         """
         for one in known:
             number = one.trial.number
-            if one.state == "running" and one.trial.user_attrs.get(_ALIVE) != number:
+            unseen = one.state == "running" and one.trial.user_attrs.get(_ALIVE) != number
+            if unseen and number not in self._given:
+                self._given.add(number)
                 self.storage.record_heartbeat(_id(one.trial))
         optuna.storages.fail_stale_trials(self.study)
 
-    def _ask(self) -> Iterator[tuple[int, Trial]]:
+    def ask(self) -> Iterator[tuple[int, Trial]]:
         """The next trials, by their numbers: those to be tried again first."""
         for _ in range(self.batch):
             known = studies.tried(self.study)
@@ -117,20 +122,20 @@ class Worker:
     def _carry_out(self, batch: dict[int, Trial]) -> None:
         prunes = self.plan.pruner != "none"
         jobs = [
-            Job(number, self.plan.of_trial(trial.params), _watch(trial) if prunes else None)
+            Job(number, self.plan.of_trial(trial.params), self._watch(trial) if prunes else None)
             for number, trial in batch.items()
         ]
         left = dict(batch)
         with self._beating(list(batch.values())):
             try:
                 for outcome in self.run(self.plan, jobs, self.runs_dir):
-                    self._tell(left[outcome.number], outcome)
+                    self.record(left[outcome.number], outcome)
                     del left[outcome.number]
             finally:
                 for trial in left.values():
                     self._give_back(trial)
 
-    def _tell(self, trial: Trial, outcome: Outcome) -> None:
+    def record(self, trial: Trial, outcome: Outcome) -> None:
         """Records what a trial came to; of one that was given up meanwhile, nothing."""
         state = TrialState.COMPLETE if outcome.fault is None else TrialState.FAIL
         state = TrialState.PRUNED if outcome.pruned else state
@@ -141,8 +146,7 @@ class Worker:
             "fault": outcome.fault,
         }
         try:
-            for name, value in noted.items():
-                trial.set_user_attr(name, value)
+            trial.set_user_attr(studies.OUTCOME, noted)
             value = outcome.value if state is TrialState.COMPLETE else None
             self.study.tell(trial, value, state)
         except (UpdateFinishedTrialError, ValueError):
@@ -154,6 +158,21 @@ class Worker:
         """Lets a trial that was cut short be tried again, by whoever comes next."""
         RetryHeartbeatStaleTrialCallback()(self.study, self.storage.get_trial(_id(trial)))
         self.study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
+
+    def _watch(self, trial: Trial) -> Callable[[int, float], bool]:
+        """Tells Optuna of some epochs, the same of all trials: telling takes long."""
+        every = max(1, self.plan.settings.training.epochs // _REPORTS)
+
+        def watch(epoch: int, value: float) -> bool:
+            if epoch % every:
+                return False
+            try:
+                trial.report(value, epoch - 1)
+            except UpdateFinishedTrialError:  # given up for dead
+                return True
+            return trial.should_prune()
+
+        return watch
 
     @contextmanager
     def _beating(self, trials: Sequence[Trial]) -> Iterator[None]:
@@ -173,17 +192,6 @@ class Worker:
         finally:
             over.set()
             thread.join()
-
-
-def _watch(trial: Trial) -> Callable[[int, float], bool]:
-    def watch(epoch: int, value: float) -> bool:
-        try:
-            trial.report(value, epoch - 1)
-        except UpdateFinishedTrialError:  # given up for dead
-            return True
-        return trial.should_prune()
-
-    return watch
 
 
 def _id(trial: Trial | optuna.trial.FrozenTrial) -> int:
