@@ -23,7 +23,6 @@ from tftrain.console import (
 if TYPE_CHECKING:
     from optuna import Study
 
-    from tftrain.errors import Stopped
     from tftrain.sweep.plan import Plan
     from tftrain.sweep.storage import Where
 
@@ -93,15 +92,21 @@ def sweep(
     if time_limit is not None:
         limit(time_limit)
     asked = plan.Asked(objective, direction, sampler, pruner, trials, study)
-    made = plan.plan(paths[0], changes, asked, timed=time_limit is not None, allow_code=allow_code)
+    made = plan.plan(
+        paths[0], changes, asked, timed=worker or time_limit is not None, allow_code=allow_code
+    )
     options = _options(made, heartbeat, allow_code=allow_code, quiet=quiet)
     say = _nothing if quiet else tell
-    setting = job.Setting(where, runs_dir, _seconds(heartbeat), workers, options, resume, say=say)
+    setting = job.Setting(where, runs_dir, _seconds(heartbeat), workers, options, resume, say, tell)
     with storages.quiet(), storages.told(where):
         done, stopped = job.sweep(made, setting)
         if not worker:
             _show(done, made.objective, runs_dir, as_json=as_json)
-    return _leave(stopped, made.study)
+    if stopped is not None and not worker:
+        tell(f"stopped by {stopped.reason}; the same command goes on with {made.study}")
+    if stopped is not None and stopped.exit_code:
+        raise typer.Exit(stopped.exit_code)
+    return None
 
 
 def _nothing(line: str) -> None:
@@ -144,15 +149,6 @@ def _show(study: Study, objective: str, runs_dir: Path, *, as_json: bool) -> Non
         emit("", f"best: trial {found.number}  {results.described(found.trial.params)}")
         emit(runs_dir / str(found.noted.get("run")))
     return None
-
-
-def _leave(stopped: Stopped | None, study: str) -> None:
-    """Says how a sweep that was stopped goes on, and exits as a signal has it."""
-    if stopped is None:
-        return
-    tell(f"stopped by {stopped.reason}; the same command goes on with {study}")
-    if stopped.exit_code:
-        raise typer.Exit(stopped.exit_code)
 
 
 def _write_best(arguments: list[str] | None, where: Where, *, as_json: bool) -> None:

@@ -32,7 +32,8 @@ class Setting:
         workers: processes on this machine.
         options: of the command line, that they need too.
         resume: whether the study must be there.
-        say: gets lines for the user.
+        say: gets lines on how it goes.
+        warn: gets lines that the user must see.
     """
 
     where: Where
@@ -42,6 +43,7 @@ class Setting:
     options: Sequence[str]
     resume: bool
     say: Callable[[str], None]
+    warn: Callable[[str], None]
 
 
 def sweep(plan: Plan, setting: Setting) -> tuple[Study, Stopped | None]:
@@ -71,7 +73,7 @@ def sweep(plan: Plan, setting: Setting) -> tuple[Study, Stopped | None]:
                 runs_dir=setting.runs_dir,
                 options=setting.options,
                 count=setting.workers,
-                say=setting.say,
+                warn=setting.warn,
             )
         else:
             _work(_worker(plan, study, connection, setting))

@@ -28,7 +28,7 @@ def run(
     runs_dir: Path,
     options: Sequence[str],
     count: int,
-    say: Callable[[str], None],
+    warn: Callable[[str], None],
 ) -> None:
     """Lets so many workers work until none is left.
 
@@ -38,7 +38,7 @@ def run(
         runs_dir: where runs go.
         options: of the command line, that the workers need too.
         count: how many.
-        say: gets lines for the user.
+        warn: gets lines that the user must see.
 
     Raises:
         Stopped: by a signal or the time limit; the workers have ended then.
@@ -61,7 +61,7 @@ def run(
         for _ in range(count)
     ]
     try:
-        _watch(workers, say)
+        _watch(workers, warn)
     except Stopped:
         _end(workers)
         raise
@@ -73,7 +73,7 @@ def run(
         raise TrainingError(Problem(Mark(plan.study), "T004", message))
 
 
-def _watch(workers: list[subprocess.Popen[bytes]], say: Callable[[str], None]) -> None:
+def _watch(workers: list[subprocess.Popen[bytes]], warn: Callable[[str], None]) -> None:
     left = dict(enumerate(workers, 1))
     while left:
         stopping.check()
@@ -82,9 +82,9 @@ def _watch(workers: list[subprocess.Popen[bytes]], say: Callable[[str], None]) -
             code = left.pop(number).returncode
             if code < 0:
                 name = Signals(-code).name
-                say(f"worker {number} was killed by {name}: its trial is tried again")
+                warn(f"worker {number} was killed by {name}: its trial is tried again")
             elif code:
-                say(f"worker {number} ended with exit code {code}")
+                warn(f"worker {number} ended with exit code {code}")
 
 
 def _end(workers: list[subprocess.Popen[bytes]]) -> None:
