@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import signal
@@ -297,6 +298,25 @@ def test_a_grid_has_each_point_once_also_with_stops_failures_and_retries(tmp_pat
     points = [tuple(one.trial.params.values()) for one in bench.known]
     assert points == [(units, seed) for units in ("0", "8", "16") for seed in (1, 2, 3)]
     assert [one.state for one in bench.known] == ["failed"] * 3 + ["complete"] * 6
+
+
+def test_a_batch_is_trained_together_and_what_it_left_is_given_back(tmp_path):
+    made = planned(f"{UNITS}=int(8, 17)", sampler="grid")
+    batches = []
+
+    class Batches(Bench):
+        def run(self, _made, batch, folder):
+            batches.append([job.number for job in batch])
+            yield from super().run(_made, batch, folder)
+
+    first = Batches(tmp_path, made, stop_after=4)
+    first.worker = dataclasses.replace(first.worker, batch=3)
+    with pytest.raises(Stopped):
+        first.work()
+    second = Batches(tmp_path, made)
+    second.worker = dataclasses.replace(second.worker, batch=3)
+    assert [one.state for one in second.work().known] == ["complete"] * 10
+    assert batches == [[0, 1, 2], [3, 4, 5], [4, 5, 6], [7, 8, 9]]
 
 
 def test_a_trial_whose_worker_shows_no_life_is_tried_again(tmp_path):

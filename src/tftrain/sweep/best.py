@@ -52,12 +52,14 @@ def _text(kept: Mapping[str, Any], params: Mapping[str, Any]) -> str:
     """The user's own text with other values, where that comes to the same; else all values."""
     with tempfile.TemporaryDirectory() as folder:
         changes = [f"{path}={_written(value)}" for path, value in params.items()]
-        wanted = _load(Path(folder), kept[studies.CONFIG], changes)
+        file = Path(folder) / "config.yaml"
+        file.write_text(kept[studies.CONFIG], "utf-8", newline="")
+        wanted = config.recorded(file, changes)[0]
         own: str = kept[studies.TEXT]
         try:
-            for place, value in _differences(wanted, _load(Path(folder), own)):
+            for place, value in _differences(wanted, _load(file, own)):
                 own = _replaced(own, place, value)
-            if not _differences(wanted, _load(Path(folder), own)):
+            if not _differences(wanted, _load(file, own)):
                 return own
         except (TftrainError, LookupError):  # it extends another, or leaves the key to its default
             pass
@@ -69,10 +71,9 @@ def _written(value: Any) -> str:
     return value if isinstance(value, str) else repr(value)
 
 
-def _load(folder: Path, written: str, changes: list[str] | None = None) -> Config:
-    file = folder / "config.yaml"
+def _load(file: Path, written: str) -> Config:
     file.write_text(written, "utf-8", newline="")
-    return config.load(file, changes or [])[0]
+    return config.load(file)[0]
 
 
 def _differences(wanted: Config, found: Config) -> list[tuple[str, Any]]:

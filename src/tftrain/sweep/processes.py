@@ -91,7 +91,7 @@ def _end(workers: list[subprocess.Popen[bytes]]) -> None:
     """Lets them give back what they have begun."""
     for worker in workers:
         if worker.poll() is None:
-            worker.send_signal(SIGINT)
+            worker.terminate() if os.name == "nt" else worker.send_signal(SIGINT)
     until = time.monotonic() + _PATIENCE_SECONDS
     for worker in workers:
         try:

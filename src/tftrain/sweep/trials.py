@@ -5,6 +5,7 @@ Whoever can do it at less cost, as a population in one graph, does it behind `ru
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -91,7 +92,9 @@ def _train(plan: Plan, job: Job, runs_dir: Path, watched: _Watched, began: float
     split = "validation" if plan.objective.startswith("val_") else "train"
     name = plan.objective.removeprefix("val_")
     value = made.summary["metrics"][split].get(name)
-    fault = None if value is not None else f"nothing called `{plan.objective}` was measured"
+    fault = None
+    if value is None or not math.isfinite(value):
+        fault = f"`{plan.objective}` was not measured, or is not finite"
     seconds = time.perf_counter() - began
     return Outcome(job.number, value, made.folder, watched.done, fault=fault, seconds=seconds)
 
