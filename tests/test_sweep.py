@@ -14,6 +14,7 @@ import pytest
 
 from conftest import ROOT
 from tftrain import environment, files, runs
+from tftrain.check import check
 from tftrain.config import load, ranges
 from tftrain.config.ranges import Choice, Range, RangeError
 from tftrain.errors import ConfigError, RunError, Stopped
@@ -412,6 +413,34 @@ def test_the_best_config_keeps_the_words_of_the_first(tmp_path):
     assert load(file)[0] == wanted
     with pytest.raises(RunError, match="is there already"):
         best.write(bench.study, tmp_path)
+
+
+def test_the_best_config_names_its_files_from_anywhere(tmp_path):
+    (tmp_path / "rows.csv").write_text("age,label\n" + "25,0\n30,1\n" * 10)
+    path = tmp_path / "own.yaml"
+    path.write_text(
+        "data: {source: rows.csv, target: label}  # all there are\n"
+        "model: {layers: [{Dense: {units: 1, activation: sigmoid}}]}\n"
+        "training: {loss: BinaryCrossentropy, epochs: 2, batch_size: 32}\n"
+    )
+    (tmp_path / "elsewhere").mkdir()
+    bench = Bench(tmp_path, planned("training.batch_size=choice(4)", path=path, sampler="grid"))
+    bench.outcome = lambda job: Outcome(job.number, 1.0)
+    file = best.write(bench.work().study, tmp_path / "elsewhere" / "best.yaml")
+    text = file.read_text().replace(str(tmp_path / "rows.csv"), "rows.csv")
+    assert text.split("\n")[1:] == path.read_text().replace("32", "4").split("\n")
+    assert load(file, data_files=True)[0].data == load(path)[0].data
+
+
+def test_check_tells_of_a_section_that_can_not_be_swept(tmp_path):
+    path = tmp_path / "own.yaml"
+    section = "sweep:\n  objective: val_los\n  parameters:\n    training.epoch: int(2, 5)\n"
+    path.write_text(DIGITS.read_text() + section)
+    lines = [str(one) for one in check(path).problems if one.severity == "error"]
+    assert lines == [
+        f"{path}:29:14: error[C033]: nothing called `val_los` is logged; did you mean `val_loss`?",
+        f"{path}:31:21: error[C010]: unknown key `epoch` in `training`; did you mean `epochs`?",
+    ]
 
 
 @pytest.mark.parametrize("kind", ["extends", "default"])

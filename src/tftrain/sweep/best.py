@@ -18,6 +18,7 @@ from tftrain.errors import ConfigError, Mark, Problem, TftrainError
 from tftrain.sweep import study as studies
 
 _COMMENT = "# {objective} {value:.6g}: trial {number} of the study {study}.\n"
+_OF_FILES = ("data.source", "data.split.", "code.")
 _ALIKE = ("name", "sweep")  # what a config may say or not
 _LINE = re.compile(r"\r\n|\r|\n")
 
@@ -57,6 +58,7 @@ def _text(kept: Mapping[str, Any], params: Mapping[str, Any]) -> str:
         wanted = config.recorded(file, changes)[0]
         own: str = kept[studies.TEXT]
         try:
+            own = _with_paths(own, wanted)
             for place, value in _differences(wanted, _load(file, own)):
                 own = _replaced(own, place, value)
             if not _differences(wanted, _load(file, own)):
@@ -69,6 +71,15 @@ def _text(kept: Mapping[str, Any], params: Mapping[str, Any]) -> str:
 def _written(value: Any) -> str:
     """A value as an override has it; a choice is text of YAML already."""
     return value if isinstance(value, str) else repr(value)
+
+
+def _with_paths(own: str, wanted: Config) -> str:
+    """The text with whole paths of files: it may be written to another folder."""
+    root = text.read(own.encode(), "")
+    for place, value in config.plain(wanted).items():
+        there = isinstance(value, str) and place.startswith(_OF_FILES) and _node(root, place)
+        own = _replaced(own, place, value) if there else own
+    return own
 
 
 def _load(file: Path, written: str) -> Config:

@@ -9,36 +9,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from tftrain import config
+from tftrain import config, parameters
 from tftrain.config import Config, Source, ranges
-from tftrain.config.ranges import Choice, Range, RangeError, Values
+from tftrain.config.ranges import Range
 from tftrain.config.sweep import DIRECTIONS, PRUNERS, SAMPLERS, Sweep
 from tftrain.errors import ConfigError, Mark, Problem, did_you_mean, listed
+from tftrain.parameters import Parameter, points
 
-_FIXED = ("name", "extends", "code", "lint", "sweep", "training.threads")
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
 _LARGEST_GRID = 10_000
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """One thing to try values of.
-
-    Args:
-        path: as an override has it.
-        values: what may be tried.
-        written: these, as the user wrote them.
-        mark: where.
-    """
-
-    path: str
-    values: Values
-    written: str
-    mark: Mark
-
-    def override(self, value: object) -> str:
-        """The change to the config that puts a value in."""
-        return f"{self.path}={value if isinstance(value, str) else repr(value)}"
 
 
 @dataclass(frozen=True)
@@ -109,7 +88,7 @@ class Plan:
         kept = {
             path: value
             for path, value in values.items()
-            if path not in fixed and not path.startswith(_FIXED)
+            if path not in fixed and not path.startswith(parameters.FIXED)
         }
         return {
             "parameters": {one.path: one.written for one in self.parameters},
@@ -141,11 +120,16 @@ def plan(
     source = config.permit(source, allowed=allow_code)
     section = settings.sweep or Sweep()
     problems: list[Problem] = []
-    parameters = _parameters(source, section, [one for one in changes if one not in overrides])
-    found = config.collect(problems, lambda: list(parameters)) or []
-    problems += [one for each in found for one in _faults(path, overrides, settings, each)]
-    objective = asked.objective or section.objective or _default_objective(settings)
-    problems += _objective_faults(settings, source, asked, objective)
+    swept = [one for one in changes if one not in overrides]
+    written = parameters.parameters(source, section, swept)
+    found = config.collect(problems, lambda: list(written)) or []
+    problems += [
+        one for each in found for one in parameters.faults(path, overrides, settings, each)
+    ]
+    objective = asked.objective or section.objective or parameters.default_objective(settings)
+    problems += parameters.objective_faults(
+        settings, source, objective, optioned=asked.objective is not None
+    )
     sampler, trials = asked.sampler or section.sampler, asked.trials or section.trials
     made = Plan(
         path=path,
@@ -172,80 +156,6 @@ def plan(
 def grid_size(parameters: Iterable[Parameter]) -> int:
     """How many combinations there are, where each parameter has a list of values."""
     return math.prod(len(points(one.values)) for one in parameters)
-
-
-def points(values: Values) -> Sequence[Any]:
-    """All values that there are, of those that can be counted."""
-    if isinstance(values, Choice):
-        return values.options
-    return range(int(values.low), int(values.high) + 1, values.step) if values.whole else ()
-
-
-def _parameters(source: Source, section: Sweep, changes: Sequence[str]) -> Iterator[Parameter]:
-    """What is to be tried, by the config's section and then the command line, which wins.
-
-    Raises:
-        ConfigError: for a text that describes no values.
-    """
-    written = dict(section.parameters)
-    marks = {path: source.problem(("sweep", "parameters", path), "", "").mark for path in written}
-    for change in changes:
-        path, _, values = change.partition("=")
-        written[path.strip()] = values
-        marks[path.strip()] = Mark(f"sweep '{change}'")
-    for path, values in written.items():
-        try:
-            yield Parameter(path, ranges.parse(values), values.strip(), marks[path])
-        except RangeError as fault:
-            raise ConfigError(Problem(marks[path], "C032", f"`{values}`: {fault}")) from None
-
-
-def _faults(
-    path: Path, overrides: Sequence[str], settings: Config, parameter: Parameter
-) -> Iterator[Problem]:
-    """What is wrong with a config that has one of the parameter's outermost values."""
-    if any(parameter.path == one or parameter.path.startswith(f"{one}.") for one in _FIXED):
-        message = f"`{parameter.path}` can't be swept"
-        yield Problem(parameter.mark, "C033", message)
-        return
-    known = config.plain(settings)
-    seen: set[str] = set()
-    for value in parameter.values.extremes:
-        override = parameter.override(value)
-        problems: list[Problem] = []
-        config.collect(problems, lambda: config.load(path, [*overrides, override]))  # noqa: B023
-        for problem in problems:
-            near = "" if parameter.path in known else did_you_mean(parameter.path, known)
-            told = "did you mean" in problem.message
-            message = problem.message + ("" if told else near)
-            if message not in seen:
-                seen.add(message)
-                yield replace(problem, mark=parameter.mark, message=message)
-
-
-def _default_objective(settings: Config) -> str:
-    return "val_loss" if settings.data.split.validation != 0 else "loss"
-
-
-def _objective_faults(
-    settings: Config, source: Source, asked: Asked, objective: str
-) -> Iterator[Problem]:
-    """An objective that nobody logs."""
-    logged, several = settings.training.log_names(), settings.training.several()
-    validated = settings.data.split.validation != 0
-    names = [*(f"val_{name}" for name in logged if validated), *logged]
-    metric, _, number = objective.removeprefix("val_").rpartition("_")
-    one_of_several = number.isdigit() and metric in several
-    if objective in names or (one_of_several and (validated or not objective.startswith("val_"))):
-        return
-    near = did_you_mean(objective, names) or f"; expected one of {listed(names)}"
-    message = f"nothing called `{objective}` is logged{near}"
-    if not validated and objective.removeprefix("val_") in logged:
-        message = f"`{objective}` needs rows to validate on: data.split.validation is 0"
-    at = source.problem(("sweep", "objective"), "C033", message)
-    if asked.objective:
-        at = replace(at, mark=Mark(f"--objective '{objective}'"))
-    yield at
 
 
 def _maximize(settings: Config, direction: str | None, objective: str) -> bool:

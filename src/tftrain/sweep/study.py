@@ -23,7 +23,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from tftrain.config.ranges import Choice
 from tftrain.errors import ConfigError, Mark, Problem, did_you_mean, listed
-from tftrain.sweep.plan import Parameter, Plan, points
+from tftrain.parameters import Parameter, points
+from tftrain.sweep.plan import Plan
 
 DEFINITION, CONFIG, TEXT = "definition", "config", "text"
 SURPLUS, OUTCOME = "surplus", "outcome"
