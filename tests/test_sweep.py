@@ -379,6 +379,13 @@ def test_another_sweep_does_not_go_on_with_a_study(tmp_path):
     with pytest.raises(ConfigError, match="no study is called so; did you mean `digits-sweep`"):
         study.load(place, "digit-sweep")
     assert len(Bench(tmp_path, planned(trials=3)).work().known) == 3
+    optuna.create_study(study_name="theirs", storage=place).ask()
+    for ask in (
+        lambda: study.load(place, "theirs"),
+        lambda: Bench(tmp_path, planned(trials=1, study="theirs")),
+    ):
+        with pytest.raises(ConfigError, match="is no study of `tftrain sweep`"):
+            ask()
 
 
 def test_the_table_and_its_json_have_the_best_first(tmp_path):
@@ -518,7 +525,7 @@ def test_what_is_wrong_is_one_line_without_tensorflow(arguments, said, tftrain):
 @pytest.mark.parametrize("workers", [1, 2])
 def test_ctrl_c_leaves_a_study_that_goes_on(workers, tmp_path):
     command = [sys.executable, "-m", "tftrain", "sweep", str(DIGITS), *TRIED, "training.epochs=3"]
-    command += ["--trials", "12", "--workers", str(workers), "training.callbacks=null"]
+    command += ["--trials", "8", "--workers", str(workers), "training.callbacks=null"]
     process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True)
     while not (tmp_path / "runs" / "digits-sweep-2" / runs.SUMMARY).exists():
         assert process.poll() is None
@@ -531,5 +538,11 @@ def test_ctrl_c_leaves_a_study_that_goes_on(workers, tmp_path):
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "optuna" not in done.stderr.lower()
-    states = [one["state"] for one in json.loads(done.stdout)["trials"]]
-    assert states == ["complete"] * 12
+    trials = json.loads(done.stdout)["trials"]
+    assert [one["state"] for one in trials] == ["complete"] * 8
+    if workers == 1:
+        command[-2:] = ["--json", "--study", "whole"]
+        whole = json.loads(subprocess.check_output(command, cwd=tmp_path))["trials"]
+        assert [[one[key] for key in ("parameters", "value")] for one in trials] == [
+            [one[key] for key in ("parameters", "value")] for one in whole
+        ]

@@ -115,7 +115,7 @@ def connect(place: Where, heartbeat: int, *, make: bool = True, attempts: int = 
     Args:
         place: from `where`.
         heartbeat: seconds from one sign of life of a worker to the next.
-        make: whether a file that isn't there is made.
+        make: whether a file, or tables, that aren't there are made.
         attempts: how often it is tried again where another process makes its tables just now.
 
     Raises:
@@ -126,7 +126,7 @@ def connect(place: Where, heartbeat: int, *, make: bool = True, attempts: int = 
             raise _refused(place.shown, "no such file: no sweep was begun there")
         place.file.parent.mkdir(parents=True, exist_ok=True)
     try:
-        return _opened(place, heartbeat)
+        return _opened(place, heartbeat, make=make)
     except ImportError:
         driver = "'psycopg[binary]'" if "psycopg" in place.url else "its driver"
         message = f"needs a package that is not installed: pip install {driver}"
@@ -138,7 +138,7 @@ def connect(place: Where, heartbeat: int, *, make: bool = True, attempts: int = 
     return connect(place, heartbeat, make=make, attempts=attempts - 1)
 
 
-def _opened(place: Where, heartbeat: int) -> RDBStorage:
+def _opened(place: Where, heartbeat: int, *, make: bool) -> RDBStorage:
     from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback
 
     options: dict[str, Any] = {"pool_pre_ping": True}
@@ -150,6 +150,7 @@ def _opened(place: Where, heartbeat: int) -> RDBStorage:
         heartbeat_interval=heartbeat,
         grace_period=GRACE * heartbeat,
         heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(max_retry=_RETRIES),
+        skip_table_creation=not make,
     )
     if place.file is not None:
         _quicken(made.engine)

@@ -91,6 +91,7 @@ def begin(plan: Plan, storage: RDBStorage, *, resume: bool) -> Study:
         load_if_exists=True,
     )
     sampler.study = study
+    _require_ours(study)
     wanted = json.loads(json.dumps(plan.definition()))
     if DEFINITION not in study.user_attrs:
         study.set_user_attr(TEXT, plan.source.raw.decode("utf-8-sig"))
@@ -107,11 +108,20 @@ def load(storage: RDBStorage, name: str) -> Study:
         ConfigError: when it isn't.
     """
     try:
-        return optuna.load_study(study_name=name, storage=storage)
+        study = optuna.load_study(study_name=name, storage=storage)
     except KeyError:
         known = optuna.get_all_study_names(storage)
         near = did_you_mean(name, known) or (f"; there are {listed(known)}" if known else "")
         raise ConfigError(Problem(Mark(name), "C035", f"no study is called so{near}")) from None
+    _require_ours(study)
+    return study
+
+
+def _require_ours(study: Study) -> None:
+    """Refuses a study that another program has begun."""
+    if DEFINITION not in study.user_attrs and study.get_trials(deepcopy=False):
+        message = "is no study of `tftrain sweep`: take --study NAME"
+        raise ConfigError(Problem(Mark(study.study_name), "C035", message))
 
 
 def tried(study: Study) -> list[Tried]:
