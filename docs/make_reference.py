@@ -22,7 +22,7 @@ from pydantic_core import PydanticUndefined
 
 from tftrain import config, errors, pages, runs
 from tftrain.cli import app
-from tftrain.config import columns, data, lint, schema
+from tftrain.config import columns, data, lint, schema, sweep
 
 PAGE = Path(__file__).with_name("reference.md")
 LINT_PAGE = Path(__file__).with_name("lint.md")
@@ -38,6 +38,7 @@ SECTIONS = {
     "model": schema.Model,
     "training": schema.Training,
     "lint": schema.Lint,
+    "sweep": sweep.Sweep,
     "source, validation or test as files": data.Arrays,
     "data.scaling.rescale": data.Rescale,
 }
@@ -187,7 +188,8 @@ _PATHS = [path for path in SECTIONS if " " not in path and path]
 def _key(name: str, field: FieldInfo, hint: Any) -> list[str]:
     description = field.description
     if description is None:  # a section speaks for itself
-        description = f"{field.annotation.__doc__} See below." if field.annotation else ""
+        forms = [one for one in get_args(field.annotation) if one is not NoneType]
+        description = f"{(forms or [field.annotation])[0].__doc__} See below."
     bounds = dict.fromkeys(_bounds([*field.metadata, hint]))
     return [f"`{name}`", _words(hint), _default(field), ", ".join(bounds), description]
 

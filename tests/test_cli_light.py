@@ -22,6 +22,7 @@ BAD = ROOT / "tests" / "configs" / "bad"
         (["--help"], "One YAML file in"),
         (["--version"], "tftrain "),
         (["fit", "--help"], "--runs-dir"),
+        (["sweep", "--help"], "--workers"),
         (["runs"], "best epoch"),
         (["runs", "--json"], "[]"),
         (["cache", "--clear"], "0 removed, 0 bytes"),

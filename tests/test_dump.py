@@ -81,7 +81,7 @@ def test_every_value_knows_where_it_came_from(path):
         ("training", "on_nan"): "default",
         ("training", "callbacks"): "default",
     } | {("data", key): "default" for key in DATA_KEYS - {"source", "classes", "split"}} | {
-        place: "default" for place in origins if place[0] in ("lint", "code")
+        place: "default" for place in origins if place[0] in ("lint", "code", "sweep")
     }
 
 

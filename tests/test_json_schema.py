@@ -40,6 +40,7 @@ UNSEEN = {
     "C024": "one key against another: names of arrays against the source",
     "C025": "one key against another: what the source is, or another key, makes it void",
     "D006": "the data: what labels a bundled set has",
+    "C032": "a text: of its form a schema sees the name",
     "C040": "another file",
     "C041": "the environment",
     "C050": "another file",

@@ -13,6 +13,7 @@ from conftest import ROOT
 from tftrain import check, config, errors, pages, prepare, query, require, templates
 from tftrain.errors import TftrainError
 from tftrain.explain import derivation
+from tftrain.sweep import plan, storage
 
 BLOCK = re.compile(r"^(Wrong|Right):\n\n```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 EXAMPLES = {code: BLOCK.findall(body) for code, body in pages.sections().items()}
@@ -32,7 +33,10 @@ FOUND = tuple(code for code in EXAMPLES if code.startswith("D02"))  # what only 
 TABLE = "data: {source: rows.csv, target: label"
 CHECKED = ("K009", "K010")  # what only `check` tells
 # Commands on runs and on files in other encodings: what they show, other tests show at length.
-NOT_RUN = ("C005", "K008", "D008", "D009", "R001", "R002", "R003", "R004", "E004")
+NOT_RUN = (
+    *("C005", "C035", "C036", "K008", "D008", "D009"),
+    *("R001", "R002", "R003", "R004", "E004", "T004"),
+)
 
 
 def cases(*languages, beginning, besides=()):
@@ -214,6 +218,15 @@ def test_training_that_can_not_go_on_is_told_under_its_code(code, side, content,
     assert told(lambda: fit(asked, Silent())) == expected(code, side)
 
 
+def sweep(path, arguments):
+    swept = [one for one in arguments if "=" in one]
+    rest = [one for one in arguments if one not in swept]
+    options = dict(zip(rest[::2], rest[1::2], strict=True))
+    asked = plan.Asked(trials=int(options["--trials"]), objective=options.get("--objective"))
+    storage.where(options.get("--storage"), Path())
+    plan.plan(path, swept, asked, timed=False)
+
+
 @pytest.mark.usefixtures("folder")
 @pytest.mark.parametrize(
     ("code", "side", "content"), cases("console", beginning="CE", besides=NOT_RUN)
@@ -230,6 +243,8 @@ def test_a_command_s_example_is_told_under_its_code(code, side, content):
         elif command == "runs":
             metrics = {"metrics": {"validation": {"loss": 0.05}, "test": {"auc": 1.0}}}
             query.select([(Path("r-1"), metrics)], rest[:1], (rest[2:] or [None])[0])
+        elif command == "sweep":
+            sweep(Path(first), rest)
         elif "--require" in rest:
             settled, _ = config.load(Path(first))
             require.parse(rest[1:], settled.training.log_names())

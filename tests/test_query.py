@@ -76,13 +76,13 @@ def test_the_best_come_first(sort, names):
         (
             ["val_los<1"],
             None,
-            "--where 'val_los<1': error[C032]: no run has `val_los`; did you mean",
+            "--where 'val_los<1': error[C037]: no run has `val_los`; did you mean",
         ),
-        (["val_loss=1"], None, "--where 'val_loss=1': error[C032]: expected NAME, one of <, "),
+        (["val_loss=1"], None, "--where 'val_loss=1': error[C037]: expected NAME, one of <, "),
         (["val_loss<"], None, "expected NAME, one of <, "),
         (["__import__('os')<1"], None, "expected NAME, one of <, "),
-        (["val_loss<low"], None, "--where 'val_loss<low': error[C032]: `low`: expected a number"),
-        ([], "auc", "--sort auc: error[C032]: no run has `auc`; did you mean `test_auc`?"),
+        (["val_loss<low"], None, "--where 'val_loss<low': error[C037]: `low`: expected a number"),
+        ([], "auc", "--sort auc: error[C037]: no run has `auc`; did you mean `test_auc`?"),
         ([], "", "no run has ``; expected one of name, state, "),
     ],
 )

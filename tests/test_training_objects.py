@@ -338,7 +338,7 @@ def test_a_callback_that_fails_is_one_line_at_its_place(name, tmp_path):
 
 
 def test_more_of_a_number_of_several_is_better():
-    from tftrain.training import higher_is_better
+    from tftrain.config import higher_is_better
 
     settings = {"loss": "mse", "epochs": 1, "metrics": ["F1Score", "MeanSquaredError"]}
     training = Config.model_validate(

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tftrain import config, findings, pages, stopping
+from tftrain import config, findings, pages, parameters, stopping
 from tftrain.config import Config, Source, headers, kind_of, memory, outputs_fault, resolve_layers
 from tftrain.config.lint import EXAMPLES, RULES, Facts, lint, network
 from tftrain.config.shapes import Row, trace
@@ -130,6 +130,7 @@ def check(
     if loaded is None:
         return Report(tuple(problems))
     settings, source = loaded
+    problems += parameters.section_faults(path, overrides, settings, source)
     runnable = allow_code or not source.code
     if runnable:
         source = config.permit(source, allowed=True)

@@ -25,7 +25,7 @@ _FIRST_SECONDS = 0.01  # what the first one is taken to cost
 # and code may have moved; whether the rows are the same, their fingerprint tells, and of code the
 # SHA-256.
 FREE = (
-    *("name", "lint", "code", "data.source"),
+    *("name", "lint", "sweep", "code", "data.source"),
     *("training.epochs", "training.checkpoint", "training.on_nan"),
 )
 

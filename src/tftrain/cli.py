@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tftrain import explaining, housekeeping, scoring
+from tftrain import explaining, housekeeping, scoring, sweeping
 from tftrain.console import (
     NEWEST,
     RUNS,
@@ -25,6 +25,7 @@ from tftrain.console import (
     emit,
     emit_json,
     exit_unless_met,
+    limit,
     reader_left,
     tell,
 )
@@ -102,7 +103,7 @@ def fit(
     from tftrain.errors import Stopped
 
     if time_limit is not None:
-        _limit(time_limit)
+        limit(time_limit)
     begins = resume is None and not newest
     paths, changes = configs(arguments, needed=begins, several=False, runs_dir=runs_dir)
     settings: dict[str, Any] = {
@@ -133,15 +134,6 @@ def fit(
     if not all(one.passed for one in checks):
         raise typer.Exit(1)
     return None
-
-
-def _limit(span: str) -> None:
-    from tftrain import spans, stopping
-
-    try:
-        stopping.limit(span, spans.seconds(span))
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="'--time-limit'") from None
 
 
 def _stopped(stopped: Stopped, require: Sequence[str], *, as_json: bool) -> None:
@@ -298,6 +290,7 @@ _COMMANDS: Mapping[str, Callable[..., None]] = {
     "init": housekeeping.init,
     "runs": scoring.list_runs,
     "cache": housekeeping.cache,
+    "sweep": sweeping.sweep,
 }
 for _name, _command in _COMMANDS.items():
     app.command(_name)(_command)

@@ -126,6 +126,16 @@ def _require_no_run(path: Path, runs_dir: Path) -> None:
         raise ConfigError(Problem(Mark(str(path)), "C007", message))
 
 
+def limit(span: str) -> None:
+    """Ends the job after a span of time, to go on later."""
+    from tftrain import spans, stopping
+
+    try:
+        stopping.limit(span, spans.seconds(span))
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="'--time-limit'") from None
+
+
 def emit(*lines: object) -> None:
     """Prints to stdout, which may be closed early, or full."""
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import shlex
 import subprocess
 import sys
@@ -13,6 +14,8 @@ from typing import Any
 from tftrain import __version__
 
 Git = Future[dict[str, Any] | None]
+_PASSWORD = re.compile(r"(://[^:/@\s]*:)\S*@")
+_PARAMETER = re.compile(r"(\b(?:ssl)?passw(?:or)?d=)[^&\s]+", re.IGNORECASE)
 
 
 def ask_git() -> Git:
@@ -66,5 +69,10 @@ def describe(versions: dict[str, str], threads: int | None, git: Git) -> dict[st
         "threads": threads,
         "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS") != "0",
         "git": git.result(),
-        "command": shlex.join(sys.argv),
+        "command": shlex.join(map(without_passwords, sys.argv)),
     }
+
+
+def without_passwords(text: str) -> str:
+    """The text, in its URLs `***` for each password."""
+    return _PARAMETER.sub(r"\1***", _PASSWORD.sub(r"\1***@", text))

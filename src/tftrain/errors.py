@@ -48,7 +48,12 @@ CODES: Mapping[str, str] = MappingProxyType(
         "C025": "a key for another kind of data",
         "C030": "a requirement without the form METRIC>=X, or of an unknown metric",
         "C031": "a name that is given to a command and known to none: of a template, of a code",
-        "C032": "a condition on runs without the form NAME<X, or of a name that no run has",
+        "C032": "values to try in a sweep that have none of the forms",
+        "C033": "a sweep of nothing, for nothing that is logged, or of what can't be searched",
+        "C034": "storage that a sweep can't use",
+        "C035": "a study that isn't there, or that is another sweep",
+        "C036": "a package that is not installed",
+        "C037": "a condition on runs without the form NAME<X, or of a name that no run has",
         "C040": "a config to extend that can't be read, or that extends this one",
         "C041": "an environment variable that isn't set, or `${` without the form ${env:NAME}",
         "C050": "a file of code that can't be read, or registers nothing",
@@ -158,6 +163,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "T001": "the loss, or a weight, is no longer finite",
         "T002": "TensorFlow can't compute a batch",
         "T003": "a callback failed",
+        "T004": "a sweep that came to nothing: every trial failed, or every worker ended",
     }
 )
 Severity = Literal["error", "warning", "hint"]

@@ -326,7 +326,7 @@ def _best(settings: Config, job: Job, run: Run) -> dict[str, Any]:
     if np.isnan(values).all():
         monitor = "loss"
         values = np.array([row[monitor] for row in run.history])
-    up = training.higher_is_better(settings.training, monitor)
+    up = config.higher_is_better(settings.training, monitor)
     best = (
         restored[1] if restored else int(np.nanargmax(values) if up else np.nanargmin(values)) + 1
     )

@@ -85,7 +85,7 @@ def _condition(
     place = f"--where '{text}'"
     if match is None:
         message = "expected NAME, one of <, <=, >, >=, ==, != and a value: val_loss<0.1"
-        problems.append(Problem(Mark(place), "C032", message))
+        problems.append(Problem(Mark(place), "C037", message))
         return lambda _: False
     name, sign, written = match[1], match[2], match[3]
     if known and name not in known:
@@ -103,13 +103,13 @@ def _condition(
         return _SIGNS[sign](value, wanted)
 
     if wanted is None and known and name in known and sign not in ("==", "!="):
-        problems.append(Problem(Mark(place), "C032", f"`{written}`: expected a number"))
+        problems.append(Problem(Mark(place), "C037", f"`{written}`: expected a number"))
     return met
 
 
 def _unknown(place: str, name: str, known: Sequence[str]) -> Problem:
     near = did_you_mean(name, known) or f"; expected one of {listed(known)}"
-    return Problem(Mark(place), "C032", f"no run has `{name}`{near}")
+    return Problem(Mark(place), "C037", f"no run has `{name}`{near}")
 
 
 def _key(name: str, value: float | str) -> tuple[int, float, str]:

@@ -50,11 +50,12 @@ def limit(span: str, seconds: float) -> None:
 @contextmanager
 def deferred() -> Iterator[None]:
     """In here a signal waits until somebody calls `check`."""
+    before = _request.deferred
     _request.deferred = True
     try:
         yield
     finally:
-        _request.deferred = False
+        _request.deferred = before
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-NAMES = ("bytes", "syscalls", "claims", "repeat", "cost", "disk", "signals", "kill")
+NAMES = ("bytes", "syscalls", "claims", "repeat", "cost", "disk", "signals", "kill", "workers")
 
 
 def main() -> bool:

@@ -12,6 +12,7 @@ import pytest
 import repeat
 import signals
 import syscalls
+import workers
 
 pytestmark = [
     pytest.mark.slow,
@@ -51,3 +52,11 @@ def test_signals():
 
 def test_storage_that_fails():
     assert disk.main(2)
+
+
+@pytest.mark.parametrize("kind", ["postgresql", "sqlite"])
+def test_workers_of_one_study(kind):
+    pytest.importorskip("optuna")
+    if kind == "postgresql" and not workers.programs():
+        pytest.skip("PostgreSQL is not installed")
+    assert workers.main(1, kind)

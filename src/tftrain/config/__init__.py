@@ -13,6 +13,7 @@ from tftrain.config.data import (
     ends_in,
     kind_of,
 )
+from tftrain.config.direction import higher_is_better
 from tftrain.config.dump import origins, plain, resolved, with_origins
 from tftrain.config.load import load, recorded
 from tftrain.config.losses import Family, by_shapes, family, outputs, outputs_fault, squashing
@@ -58,6 +59,7 @@ __all__ = [
     "collect",
     "ends_in",
     "family",
+    "higher_is_better",
     "is_own",
     "kind_of",
     "load",

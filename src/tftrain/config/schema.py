@@ -25,6 +25,7 @@ from pydantic_core import PydanticCustomError
 from tftrain import spans
 from tftrain.config.data import Data
 from tftrain.config.forms import Count, Section, as_tuple, one_of, word
+from tftrain.config.sweep import Sweep
 from tftrain.errors import CODES, listed
 
 LINT_CODES = tuple(code for code in CODES if code.startswith("N"))
@@ -248,6 +249,7 @@ class Config(Section):
     model: Model
     training: Training
     lint: Lint = Field(default=Lint())
+    sweep: Sweep | None = Field(default=None)
     code: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], BeforeValidator(as_tuple)] = (
         Field(
             default=(),

@@ -33,7 +33,12 @@ _WORDS = {
     "string_pattern_mismatch": "expected letters, digits, `_`, `-` and `.`, at most 64 and no `-` "
     "or `.` first, got {got}",
 }
-_TOLD = {"spec": "C015", "no_spec": "C015", "kinds": "C014"}  # our own, in words already
+_TOLD = {
+    "spec": "C015",
+    "no_spec": "C015",
+    "kinds": "C014",
+    "range": "C032",
+}  # our own, in words already
 _BOUNDS = {
     "greater_than": ("gt", "more than"),
     "greater_than_equal": ("ge", "at least"),

@@ -17,7 +17,7 @@ from tftrain.config import Training
 from tftrain.data import Part
 from tftrain.training import callbacks as keras_callbacks
 from tftrain.training import faults, state
-from tftrain.training.callbacks import higher_is_better, restored
+from tftrain.training.callbacks import restored
 from tftrain.training.engine import Engine, Hooks, Logs, Order, Refused, logged, order_of, steps
 from tftrain.training.state import misfit
 
@@ -28,7 +28,6 @@ __all__ = [
     "Logs",
     "NonFinite",
     "Refused",
-    "higher_is_better",
     "logged",
     "misfit",
     "restored",

@@ -13,7 +13,16 @@ from typing import Any
 
 from tftrain import checkpoint
 from tftrain.backend import keras
-from tftrain.config import CALLBACK_PATHS, Config, Place, Source, Spec, Training, collect
+from tftrain.config import (
+    CALLBACK_PATHS,
+    Config,
+    Place,
+    Source,
+    Spec,
+    Training,
+    collect,
+    higher_is_better,
+)
 from tftrain.errors import (
     ConfigError,
     Problem,
@@ -33,20 +42,6 @@ _BATCH_METHODS = (
     "on_train_batch_end",
     "on_test_batch_begin",
     "on_test_batch_end",
-)
-_HIGHER_IS_BETTER = (
-    "accuracy",
-    "auc",
-    "correlation",
-    "iou",
-    "precision",
-    "recall",
-    "score",
-    "sensitivity",
-    "similarity",
-    "specificity",
-    "truenegatives",
-    "truepositives",
 )
 
 
@@ -94,18 +89,6 @@ def restored(callbacks: Iterable[Any]) -> tuple[str, int] | None:
 def wanting_batches(callbacks: Iterable[Any]) -> list[str]:
     """The names of those that must be called for every batch."""
     return [type(callback).__name__ for callback in callbacks if _wants_batches(callback)]
-
-
-def higher_is_better(training: Training, monitor: str) -> bool:
-    """Whether a larger value of what is monitored is the better one, by the metric's class."""
-    logged = monitor.removeprefix("val_")
-    metric, _, number = logged.rpartition("_")
-    wanted = (logged, metric) if number.isdigit() else (logged,)  # one number of several
-    for section, place, name in training.metric_names():
-        if name in wanted:
-            metric = getattr(training, section)[place].name.replace("_", "").lower()
-            return metric == "acc" or any(word in metric for word in _HIGHER_IS_BETTER)
-    return False
 
 
 def _wants_batches(callback: Any) -> bool:
