@@ -27,6 +27,7 @@ from tftrain.config.schema import (
     snake_case,
     spec_of,
 )
+from tftrain.config.search import search_epochs
 from tftrain.config.text import Place, Source
 
 __all__ = [
@@ -73,6 +74,7 @@ __all__ = [
     "resolve",
     "resolve_layers",
     "resolved",
+    "search_epochs",
     "snake_case",
     "spec_of",
     "squashing",
