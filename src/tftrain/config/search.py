@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple, TypeGuard
 
 from tftrain.config import catalog
@@ -70,6 +71,16 @@ def search_epochs(training: Training) -> int:
         return 0
     asked = _asked(training.optimizer)
     return training.epochs if asked is None else min(asked, training.epochs)
+
+
+def shortened(optimizer: Spec, epochs: int) -> Spec:
+    """A search of so few epochs; the last of them is of its `then`, where it has one."""
+    if not searches(optimizer) or _asked(optimizer) is None:
+        return optimizer
+    rounds = _ROUNDS[_name(optimizer)]
+    searched = epochs - 1 if _then(optimizer) else epochs
+    total = searched * int(_values(optimizer)[f"{rounds}_per_epoch"])
+    return Spec(optimizer.name, MappingProxyType({**optimizer.arguments, rounds: total}))
 
 
 def members(optimizer: Spec) -> int:

@@ -30,6 +30,7 @@ __all__ = [
     "NonFinite",
     "Refused",
     "higher_is_better",
+    "learn",
     "logged",
     "misfit",
     "restored",
@@ -130,6 +131,15 @@ def trace(engine: Engine, part: Part, seed: int) -> None:
         engine.trace(part)
     if searching is not None:
         searching.trace()
+
+
+def learn(engine: Engine, batch: Part, steps: int) -> None:
+    """So many updates, generations or steps of a search, on all of a few rows."""
+    searching = search.of(engine, batch, 0)
+    if searching is None:
+        engine.train(batch, np.tile(np.arange(len(batch)), steps))
+    else:
+        searching.run(engine.rows(batch), steps)
 
 
 def train(job: Job) -> Generator[Epoch]:
