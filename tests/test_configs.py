@@ -21,7 +21,9 @@ PROMISES = {
     "accumulated_bp": ["accuracy>=0.98"],
     "class_weight": ["recall>=0.95", "auc>=0.98"],
     "digits": ["accuracy>=0.99", "auc>=0.99", "val_accuracy>=0.98"],
+    "digits_annealing": ["accuracy>=0.98"],
     "digits_cnn": ["accuracy>=0.97"],
+    "digits_genetic": ["accuracy>=0.98"],
     "digits_l2": ["accuracy>=0.97"],
     "digits_relu": ["accuracy>=0.99"],
     "digits_softmax": ["accuracy>=0.95", "top_3>=0.99"],
@@ -31,6 +33,7 @@ PROMISES = {
     "mini_batch": ["accuracy>=0.98"],
     "positive_regression": ["r2_score>=0.4"],
     "standard_bp": ["accuracy>=0.98"],
+    "zero_one_loss": ["accuracy>=0.95"],
 }
 
 

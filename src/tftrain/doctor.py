@@ -118,10 +118,12 @@ def examine(
         folder = Path(name)
         asked = prepare.prepare(path, overrides, runs_dir=folder, allow_code=allow_code)
         epochs, wanted = _epochs(asked.config, asked.source), asked.config.training.epochs
+        shorter = _shorter(asked.config, epochs) if epochs < wanted else []
         del asked  # with its rows: each training reads them itself
         if epochs < wanted:
             say(f"{epochs} of {wanted} epochs are tried; training.epochs={wanted} tries them all")
         changes = [*overrides, f"training.epochs={epochs}", "training.checkpoint={every: 1}"]
+        changes += shorter
         with stopping.deferred():
             options = ["--quiet", *(["--allow-code"] if allow_code else [])]
             return _examined(_Asked([str(path), *changes], options), epochs, folder, say)
@@ -139,6 +141,15 @@ def _examined(ask: _Asked, epochs: int, folder: Path, say: Callable[[str], None]
     surroundings = json.loads(files.read(first.run / runs.ENVIRONMENT))
     surroundings["cores"] = environment.cores()
     return Found([repeats, resumes], epochs, {name: surroundings[name] for name in _TOLD})
+
+
+def _shorter(settings: config.Config, epochs: int) -> list[str]:
+    """The overrides that make a search without gradients one of so few epochs."""
+    optimizer = settings.training.optimizer
+    arguments = config.shortened(optimizer, epochs).arguments.items()
+    path = f"training.optimizer.{optimizer.name}"
+    changed = {name: one for name, one in arguments if one != optimizer.arguments.get(name)}
+    return [f"{path}.{name}={one}" for name, one in changed.items()]
 
 
 def _epochs(settings: config.Config, source: config.Source) -> int:

@@ -144,7 +144,7 @@ def _engine(asked: Asked) -> Engine:
         raise ConfigError(problems)
     engine = evaluate.engine_of(network, settings, len(splits.train))
     try:
-        engine.trace(splits.weighted)
+        training.trace(engine, splits.weighted, settings.seed)
     except Exception as error:  # noqa: BLE001 - Keras raises what it likes
         message = f"this network can't be trained: {foreign.words(error, source)}"
         raise ConfigError(source.problem(("model", "layers"), "K005", message, key=True)) from None

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
+from tftrain import losses, optimizers  # noqa: F401 - they register what the catalog knows
 from tftrain.backend import keras
 from tftrain.config import Place, Resolved, Source, Spec, resolve
 from tftrain.errors import ConfigError
@@ -77,7 +78,7 @@ def build(one: Resolved, source: Source, **defaults: Any) -> Any:
 
 
 def _target(one: Resolved) -> Any:
-    """The class or the function: Keras's, or what the config's own code has registered."""
+    """The class or the function: Keras's, or what tftrain or the config's code has registered."""
     if one.entry.registered is not None:
         return keras.saving.get_registered_object(one.entry.registered)
     package = functools.reduce(getattr, one.package.split("."), keras)

@@ -108,6 +108,8 @@ def prepare(
     }
     if smoke:
         changes["epochs"] = min(SMOKE_EPOCHS, settings.training.epochs)
+        optimizer = settings.training.optimizer
+        changes["optimizer"] = config.shortened(optimizer, changes["epochs"])
         splits = splits.thinned(data.SMOKE_ROWS)
     training = settings.training.model_copy(update=changes)
     settings = settings.model_copy(update={"training": training})

@@ -28,6 +28,7 @@ from tftrain.config.schema import (
     snake_case,
     spec_of,
 )
+from tftrain.config.search import search_epochs, shortened
 from tftrain.config.text import Place, Source
 
 __all__ = [
@@ -75,6 +76,8 @@ __all__ = [
     "resolve",
     "resolve_layers",
     "resolved",
+    "search_epochs",
+    "shortened",
     "snake_case",
     "spec_of",
     "squashing",

@@ -5,14 +5,15 @@ What was read is kept for each version of Keras in the user's cache folder.
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import functools
 import hashlib
 import importlib.util
 import json
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,8 @@ _BASES = {
     "schedule": "LearningRateSchedule",
     "callback": "Callback",
 }
+_OWN = ("optimizers", "losses")  # tftrain's modules of objects beside Keras's
+_OWN_PACKAGE = "tftrain"
 BASES = frozenset(_BASES.values())
 _FUNCTIONS = ("activation", "loss", "metric")
 _NOT_OBJECTS = ("get", "serialize", "deserialize")
@@ -119,6 +122,12 @@ class Entry:
     arguments: Mapping[str, Argument]
     registered: str | None = None
 
+    @property
+    def is_foreign(self) -> bool:
+        """Whether it is of a config's own code: neither Keras's nor tftrain's."""
+        own = f"{_OWN_PACKAGE}>"
+        return self.registered is not None and not self.registered.startswith(own)
+
 
 @dataclass(frozen=True)
 class Catalog:
@@ -155,7 +164,7 @@ class Catalog:
 
 @functools.cache
 def load() -> Catalog:
-    """The installed Keras's catalog, from the cache where that is there and whole."""
+    """The installed Keras's objects and tftrain's, from the cache where that is there and whole."""
     root = folder_of_keras()
     folder = files.cache_folder()
     path = folder / f"keras-{_version(root)}-{_reader()}.json"
@@ -163,7 +172,7 @@ def load() -> Catalog:
         sum_, _, content = path.read_bytes().partition(b"\n")
         if sum_ == _checksum(content):
             return _from_json(json.loads(content))
-    catalog = read(root)
+    catalog = read(root).extended(_own(root))
     content = json.dumps(asdict(catalog), separators=(",", ":")).encode()
     with contextlib.suppress(OSError, StorageError):  # without a cache it only takes longer
         folder.mkdir(parents=True, exist_ok=True)
@@ -196,6 +205,24 @@ def read(root: Path) -> Catalog:
         }
     short["layer"]["Input"] = "InputLayer"
     return Catalog(source.version(), objects, short)
+
+
+def _own(root: Path) -> Iterator[tuple[str, Entry]]:
+    """The objects of tftrain beside Keras's, each with its kind."""
+    from tftrain.config.keras_source import KerasSource
+
+    source = KerasSource(root)
+    for path in _own_files():
+        source.add(path.stem, ast.parse(path.read_bytes()))
+        for node, _ in source.decorated(path.stem, "register_keras_serializable"):
+            found = source.find(path.stem, node.name)
+            for kind in kinds_of(found):
+                registered = f"{_OWN_PACKAGE}>{found.name}"
+                yield kind, replace(entry_of(kind, found), registered=registered)
+
+
+def _own_files() -> list[Path]:
+    return [Path(__file__).parents[1] / f"{name}.py" for name in _OWN]
 
 
 def _is_of(kind: str, found: Any) -> bool:
@@ -269,7 +296,8 @@ def folder_of_keras() -> Path:
 def _reader() -> str:
     """Tells one way of reading from another: what another version of tftrain read is of no use."""
     here = Path(__file__)
-    code = b"".join(path.read_bytes() for path in (here, here.with_name("keras_source.py")))
+    read_by = (here, here.with_name("keras_source.py"), *_own_files())
+    code = b"".join(path.read_bytes() for path in read_by)
     return hashlib.blake2b(code, digest_size=6).hexdigest()
 
 
@@ -299,5 +327,6 @@ def _entry_from_json(data: Any) -> Entry:
         )
         for name, values in data["arguments"].items()
     }
-    known = {key: data[key] for key in ("name", "definition", "is_class", "description")}
+    keys = ("name", "definition", "is_class", "description", "registered")
+    known = {key: data[key] for key in keys}
     return Entry(**known, arguments=arguments)

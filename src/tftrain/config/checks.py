@@ -11,6 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from tftrain import files
+from tftrain.config import search
 from tftrain.config.bundled import BUNDLED
 from tftrain.config.columns import Text
 from tftrain.config.data import DATASETS, SUFFIXES, Arrays, Data, ends_in, kind_of
@@ -74,6 +75,7 @@ def faults(data: Data | None, training: Training | None) -> Iterator[Fault]:
         yield from _metrics(training)
         yield from _callback_paths(training)
         yield from _rollback(training)
+        yield from search.faults(training)
     if data and training:
         yield from monitors(data, training)
         yield from _class_weight(data, training)

@@ -17,6 +17,7 @@ Definition = ast.ClassDef | ast.FunctionDef
 _SECTION = re.compile(r"^(?:Args|Arguments):[ \t]*\n((?:[ \t]+\S.*\n|[ \t]*\n)*)", re.MULTILINE)
 _ENTRY = re.compile(r"^\*{0,2}(\w+)(?: \([^)]*\))?:[ \t]*(.*(?:\n(?:[ \t]+.*)?)*)", re.MULTILINE)
 _BACKEND = "tensorflow"
+_OF_KERAS = (f"{_BACKEND}.", "tftrain.backend.")  # where `keras` comes from besides itself
 _LARGEST_POWER = 64  # of a number as a default, such as 2**15
 
 
@@ -256,7 +257,9 @@ class KerasSource:
 
     def _resolve(self, package: str, name: str) -> tuple[_Module, Definition] | None:
         """Where a name of a module is defined, imports followed; None outside of Keras."""
-        module = self._module(package.removeprefix(f"{_BACKEND}."))  # `tf.keras` is `keras`
+        for prefix in _OF_KERAS:  # `tf.keras` is `keras`
+            package = package.removeprefix(prefix)
+        module = self._module(package)
         if module is None:
             return None
         if name in module.definitions:

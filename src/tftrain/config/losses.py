@@ -20,6 +20,7 @@ _FAMILIES: dict[str, Family] = {
     "categoricalgeneralizedcrossentropy": "sparse",  # for all its name: it makes the rows itself
     "categoricalhinge": "categorical",
     "crossentropy": "crossentropy",
+    "zerooneloss": "crossentropy",
     "ce": "crossentropy",
 }
 ACCURACY = ("accuracy", "acc")

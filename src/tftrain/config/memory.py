@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from tftrain import files
+from tftrain.config import search
 from tftrain.config.resolve import resolve
 from tftrain.config.schema import Config
 from tftrain.config.shapes import Row
@@ -32,11 +33,12 @@ def fault(table: Sequence[Row], config: Config, source: Source) -> tuple[int, Pr
     optimizer = resolve(
         "optimizer", config.training.optimizer, ("training", "optimizer"), source
     ).entry.definition
+    networks = search.members(config.training.optimizer)
     held = 0
     for place, row in enumerate(table):
         value = 4 if row.layer.get("dtype") is None else 2  # bytes, at least
         trained = row.layer.get("trainable") is not False
-        copies = 2 + _KEPT.get(optimizer, 0) if trained else 1
+        copies = 2 + _KEPT.get(optimizer, networks) if trained else 1
         held += value * copies * (row.parameters or 0)
         needed = held + value * math.prod(size or 1 for size in row.shape or ())
         if needed > memory:

@@ -42,6 +42,7 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
     "cell": ("layer",),
     "cells": ("layer",),
     "optimizer": ("optimizer",),
+    "then": ("optimizer",),
     "optimizer_map": ("optimizer map",),
     "learning_rate": ("schedule",),
     "schedule": ("schedule",),
@@ -103,7 +104,7 @@ def known(source: Source) -> Catalog:
 def is_own(kind: str, spec: Spec, source: Source) -> bool:
     """Whether a spec names an object of the config's own code, of which little is known."""
     entry = known(source).find(kind, spec.name) if source.code else None
-    return entry is not None and entry.registered is not None
+    return entry is not None and entry.is_foreign
 
 
 def resolve(kind: str, spec: Spec, path: Place, source: Source) -> Resolved:

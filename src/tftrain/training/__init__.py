@@ -13,12 +13,13 @@ import numpy as np
 
 from tftrain.backend import keras
 from tftrain.checkpoint import State
-from tftrain.config import Training
+from tftrain.config import Training, search_epochs
 from tftrain.data import Part
 from tftrain.training import callbacks as keras_callbacks
-from tftrain.training import faults, state
+from tftrain.training import faults, search, state
 from tftrain.training.callbacks import restored
 from tftrain.training.engine import Engine, Hooks, Logs, Order, Refused, logged, order_of, steps
+from tftrain.training.search import Searching
 from tftrain.training.state import misfit
 
 __all__ = [
@@ -28,9 +29,11 @@ __all__ = [
     "Logs",
     "NonFinite",
     "Refused",
+    "learn",
     "logged",
     "misfit",
     "restored",
+    "trace",
     "train",
 ]
 
@@ -84,6 +87,7 @@ class Job:
         logs: of the last epoch before that, which callbacks get in the end where no other follows.
         state: after the last epoch that was sound, at first that of the beginning.
         over: whether the last epoch is done and callbacks have had their last word.
+        search: runs the first epochs, or all, where the optimizer searches without gradients.
     """
 
     engine: Engine
@@ -98,15 +102,43 @@ class Job:
     logs: Logs = field(default_factory=dict)
     state: State = field(init=False)
     over: bool = field(default=False, init=False)
+    search: Searching | None = field(init=False)
 
     def __post_init__(self) -> None:
         self.engine.network.stop_training = False
+        self.search = search.of(self.engine, self.train, self.seed)
         self.state = self.begin or state.capture(self.engine, self.callbacks, 0)
+
+    def searches(self) -> bool:
+        """Whether the next epoch searches without gradients."""
+        return self.state.epoch < search_epochs(self.training)
 
     def rewind(self) -> None:
         """Gives the network the weights of the last sound epoch, where an epoch was cut short."""
         if not self.over:
             state.restore_variables(self.engine, self.state)
+
+
+def trace(engine: Engine, part: Part, seed: int) -> None:
+    """Makes the graphs of training, so that what Keras refuses is known before the first epoch.
+
+    Raises:
+        Exception: Keras raises what it likes.
+    """
+    searching = search.of(engine, part, seed)
+    if searching is None or searching.optimizer.then:
+        engine.trace(part)
+    if searching is not None:
+        searching.trace()
+
+
+def learn(engine: Engine, batch: Part, steps: int) -> None:
+    """So many updates, generations or steps of a search, on all of a few rows."""
+    searching = search.of(engine, batch, 0)
+    if searching is None:
+        engine.train(batch, np.tile(np.arange(len(batch)), steps))
+    else:
+        searching.run(engine.rows(batch), steps)
 
 
 def train(job: Job) -> Generator[Epoch]:
@@ -134,6 +166,8 @@ def train(job: Job) -> Generator[Epoch]:
     if job.begin:
         state.restore(job.engine, job.callbacks, job.begin)
     logs = job.logs
+    if job.searches() and job.search and job.search.remark:
+        job.say(job.search.remark)
     try:
         for epoch in _epochs(job, calls, hooks):
             logs = epoch.logs
@@ -168,16 +202,31 @@ def _epoch(job: Job, calls: Any, hooks: tuple[Hooks, Hooks] | None) -> Epoch:
     started = time.perf_counter()
     calls.on_epoch_begin(epoch)
     order = order_of(job.seed, epoch, rows) if job.training.shuffle else np.arange(rows)
-    logs = job.engine.train(job.train, order, hooks and hooks[0], _advance(job, epoch))
+    logs = _pass(job, order, hooks and hooks[0], _advance(job, epoch))
     if job.validation is not None:
         calls.on_test_begin()
         watched = job.engine.evaluate(job.validation, hooks and hooks[1])
         calls.on_test_end(watched)
         logs |= {f"val_{name}": value for name, value in watched.items()}
     _check_finite(job, epoch + 1, logs, order)
-    rate = _rate(network)
+    rate = 0.0 if job.searches() else _rate(network)
     calls.on_epoch_end(epoch, logs)
     return Epoch(epoch + 1, logs, rate, time.perf_counter() - started)
+
+
+def _pass(
+    job: Job, order: Order, hooks: Hooks | None, advance: Callable[[float], None] | None
+) -> Logs:
+    """One epoch's updates; of a search the logs are of the best network that it found."""
+    if job.search is None or not job.searches():
+        return job.engine.train(job.train, order, hooks, advance)
+    if hooks:
+        hooks.begin(0)
+    job.search.epoch(order, advance)
+    logs = job.engine.evaluate(job.train)
+    if hooks:
+        hooks.end(0, dict(logs))
+    return logs
 
 
 def _roll_back(job: Job, error: NonFinite) -> None:
@@ -215,7 +264,11 @@ def _hooks(job: Job, calls: Any) -> tuple[Hooks, Hooks] | None:
     wanting = keras_callbacks.wanting_batches(job.callbacks)
     if not wanting:
         return None
-    job.say(f"{' and '.join(wanting)} must see every batch: training goes one batch at a time")
+    searched = search_epochs(job.training)
+    epochs = f"; each of the {searched} epochs of search is one batch" if searched else ""
+    job.say(
+        f"{' and '.join(wanting)} must see every batch: training goes one batch at a time{epochs}"
+    )
     return (
         Hooks(calls.on_train_batch_begin, calls.on_train_batch_end),
         Hooks(calls.on_test_batch_begin, calls.on_test_batch_end),
@@ -235,6 +288,8 @@ def _check_finite(job: Job, epoch: int, logs: Logs, order: Order) -> None:
         unsound = "a weight"
     if unsound is None:
         return
-    where = faults.first(job.engine, job.train, order, job.state)
+    where = ""
+    if not job.searches():
+        where = faults.first(job.engine, job.train, order, job.state)
     state.restore(job.engine, job.callbacks, job.state)
     raise NonFinite(epoch, unsound, where)

@@ -184,7 +184,7 @@ class Engine:
         size = batch_size or self.evaluation_batch_size
         for start in range(0, len(part), size):
             rows = slice(start, start + size)
-            with _refusing():
+            with refusing():
                 outputs = self._predict(tf.constant(part.raw(rows))).numpy()
             yield outputs
             stopping.check()
@@ -214,6 +214,17 @@ class Engine:
                 if loop is self._train and hooks and self.network.stop_training:
                     return _floats(logs)
         return _floats(logs)
+
+    def rows(self, part: Part, order: Order | None = None) -> tuple[Any, ...]:
+        """Tensors of a part's rows: inputs, labels and perhaps weights.
+
+        Args:
+            part: the rows.
+            order: places in `part`, int64 (rows,), from small to large; None for all.
+        """
+        if order is not None:
+            return self._tensors_of(*part.take(order))
+        return self._whole(part) if self._fits(part) else self._tensors_of(*part.take(slice(None)))
 
     def _chunks(
         self, part: Part, order: Order, batch_size: int
@@ -314,12 +325,12 @@ class _Loop:
         """
         order, first = tf.constant(places), tf.constant(first)
         if self._static is not None:
-            with _refusing():
+            with refusing():
                 compiled: dict[str, Any] = self._static(data, order, first)
             return compiled
         self.trace(data)
         started = time.perf_counter()
-        with _refusing():
+        with refusing():
             logs: dict[str, Any] = self._traced[len(data)](data, order, first)
         self._pace(len(places), time.perf_counter() - started)
         return logs
@@ -384,7 +395,8 @@ class _Loop:
 
 
 @contextmanager
-def _refusing() -> Iterator[None]:
+def refusing() -> Iterator[None]:
+    """What TensorFlow can't compute, as `Refused`."""
     try:
         yield
     except tf.errors.OpError as error:

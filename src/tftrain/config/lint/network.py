@@ -241,7 +241,7 @@ class Network:
     @property
     def has_own_loss(self) -> bool:
         """Whether the loss is of the config's own code."""
-        return self.loss is not None and self.loss.entry.registered is not None
+        return self.loss is not None and self.loss.entry.is_foreign
 
     @property
     def is_of_numbers(self) -> bool:
@@ -301,7 +301,7 @@ def network(
         tuple(
             of("layer", one, "model", "layers", at) for at, one in enumerate(config.model.layers)
         ),
-        of("optimizer", training.optimizer, "training", "optimizer"),
+        _following_gradients(of("optimizer", training.optimizer, "training", "optimizer")),
         None if by_shapes("loss", training.loss) else of("loss", training.loss, "training", "loss"),
         tuple(metrics),
         tuple(
@@ -310,6 +310,12 @@ def network(
         ),
         shapes,
     )
+
+
+def _following_gradients(optimizer: Resolved) -> Resolved:
+    """The optimizer; of a search that ends with gradient steps the one that makes them."""
+    then = optimizer.get("then")
+    return then if isinstance(then, Resolved) else optimizer
 
 
 def named(network: Network, place: int) -> str:

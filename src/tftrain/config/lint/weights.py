@@ -128,7 +128,7 @@ def _frozen(network: Network) -> Iterator[Finding]:
     others = [inner(layer) for layer in network.layers]
     if kept or any(layer.name in ("PReLU", *SCALERS) for layer in others):
         return
-    if any(layer.entry.registered for layer in others):  # one's own may have weights
+    if any(layer.entry.is_foreign for layer in others):  # one's own may have weights
         return
     if network.blocks:
         first = network.blocks[0].layer
