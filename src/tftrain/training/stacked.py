@@ -281,7 +281,7 @@ def _loop(
                 mine, scores, chosen = member
                 return step(mine, scores, tuple(tf.gather(rows, chosen) for rows in data))
 
-            stepped = tf.vectorized_map(one, (values, metrics, places))
+            stepped = tf.vectorized_map(one, (values, metrics, places), warn=False)
             return start + batch_size, *stepped
 
         shapes = tf.TensorShape([]), [one.shape for one in values], [one.shape for one in metrics]
@@ -292,7 +292,7 @@ def _loop(
             shape_invariants=shapes,
             parallel_iterations=1,
         )
-        return values, metrics, tf.vectorized_map(result, metrics)
+        return values, metrics, tf.vectorized_map(result, metrics, warn=False)
 
     return run
 
