@@ -13,9 +13,19 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from tftrain import checkpoint, config, environment, files, opening, predictions, runs, stopping
+from tftrain import (
+    checkpoint,
+    config,
+    environment,
+    files,
+    opening,
+    predictions,
+    runs,
+    spread,
+    stopping,
+)
 from tftrain import require as requirement
-from tftrain.checkpoint import Checkpoint, Keeper
+from tftrain.checkpoint import Checkpoint, Keeper, State
 from tftrain.config import Config
 from tftrain.data import Splits
 from tftrain.errors import (
@@ -32,6 +42,7 @@ from tftrain.runs import Run
 
 if TYPE_CHECKING:
     from tftrain.training import Engine, Epoch, Job, NonFinite
+    from tftrain.training.population import Population
 
 __all__ = ["Asked", "Progress", "fit", "prepare"]
 
@@ -94,7 +105,7 @@ def fit(asked: Asked, progress: Progress) -> Run:
     with clock("import"):  # all of it: once a run is open, no handle may be left to read it with
         from tftrain import backend, evaluate, exported, foreign  # noqa: F401
 
-        backend.start(asked.config.seed, asked.config.training.threads or 1)
+        backend.start(asked.config.training_seed, asked.config.training.threads or 1)
     with clock("build"), stopping.at_once():
         foreign.run(asked.source)
         engine = _engine(asked)
@@ -149,24 +160,54 @@ def _engine(asked: Asked) -> Engine:
         message = f"this network can't be trained: {foreign.words(error, source)}"
         raise ConfigError(source.problem(("model", "layers"), "K005", message, key=True)) from None
     if asked.run and asked.checkpoint:
-        misfit = training.misfit(engine, built or [], asked.checkpoint.state)
+        misfit = _misfit(asked, engine, built or [], asked.checkpoint.state)
         if misfit:
             mark = Mark(str(asked.run.folder / runs.CHECKPOINT))
             raise RunError(Problem(mark, "R002", misfit))
     return engine
 
 
-def _job(asked: Asked, engine: Engine, run: Run, progress: Progress) -> Job:
+def _misfit(asked: Asked, engine: Engine, built: list[Any], state: State) -> str | None:
+    from tftrain import training
+    from tftrain.training import population
+
+    members = asked.config.training.restarts
+    if members is None:
+        return training.misfit(engine, built, state)
+    return population.misfit(engine, built, members, state)
+
+
+def _population(asked: Asked, engine: Engine, run: Run, progress: Progress) -> Population:
+    from tftrain import model
+    from tftrain.training import callbacks, population
+
+    settings, source, splits = asked.config, asked.source, asked.splits
+    return population.Population(
+        engine,
+        settings.training,
+        train=splits.weighted,
+        validation=splits.validation,
+        seed=settings.training_seed,
+        callbacks=lambda: callbacks.build(settings, source, run.folder),
+        first=population.first_values(engine, lambda: model.layered(settings, source, splits.form)),
+        say=progress.say,
+        begin=asked.checkpoint.state if asked.checkpoint else None,
+    )
+
+
+def _job(asked: Asked, engine: Engine, run: Run, progress: Progress) -> Job | Population:
     from tftrain import training
     from tftrain.training import callbacks
 
+    if asked.config.training.restarts is not None:
+        return _population(asked, engine, run, progress)
     settings, splits = asked.config, asked.splits
     return training.Job(
         engine=engine,
         training=settings.training,
         train=splits.weighted,
         validation=splits.validation,
-        seed=settings.seed,
+        seed=settings.training_seed,
         callbacks=callbacks.build(settings, asked.source, run.folder),
         say=progress.say,
         advance=progress.advance,
@@ -184,6 +225,7 @@ def _work(asked: Asked, engine: Engine, run: Run, progress: Progress, clock: _Cl
             progress.say(f"columns that hold one value only become 0: {constant}")
         with clock("training"), _told(asked):
             _train(asked, job, run, progress, clock)
+            kept = _chosen(asked, job, run, progress) if asked.config.training.restarts else {}
         with clock("saving"):
             _save(asked, job, run)
         with clock("evaluation"), _told(asked):
@@ -196,20 +238,58 @@ def _work(asked: Asked, engine: Engine, run: Run, progress: Progress, clock: _Cl
             state=runs.FINISHED,
             finished=opening.now(),
             **_best(asked.config, job, run),
+            **kept,
             metrics=scores,
             seconds=clock.seconds | {"total": clock.total()},
         )
 
 
-def _train(asked: Asked, job: Job, run: Run, progress: Progress, clock: _Clock) -> None:
+def _chosen(asked: Asked, job: Job | Population, run: Run, progress: Progress) -> dict[str, Any]:
+    """Keeps the best network of a population; what a summary says of all of them."""
+    from tftrain.training import population
+
+    assert isinstance(job, population.Population)  # noqa: S101 - `_job` saw to it
+    scores = population.scores(job, asked.splits)
+    best = job.keep_best(scores)
+    seconds = [row["seconds"] for row in run.history]
+    run.history = [
+        {**row, "seconds": spent} for row, spent in zip(best.history, seconds, strict=False)
+    ]
+    run.write(runs.MEMBERS, spread.table([member.history for member in job.members]))
+    sound = [one for one, member in zip(scores, job.members, strict=True) if not member.failed]
+    found: dict[str, Any] = {
+        "together": job.reason is None,
+        "reason": job.reason,
+        "kept": best.number,
+        "members": [
+            {
+                "seed": member.seed,
+                "epochs_run": len(member.history),
+                "failed": member.failed,
+                "metrics": one,
+            }
+            for one, member in zip(scores, job.members, strict=True)
+        ],
+    }
+    for name in asked.splits.parts():
+        found[name] = spread.figures(asked.config.training, [one[name] for one in sound])
+    for line in spread.said(found):
+        progress.say(line)
+    return {"population": found}
+
+
+def _train(
+    asked: Asked, job: Job | Population, run: Run, progress: Progress, clock: _Clock
+) -> None:
     from tftrain import training
 
     epochs = job.training.epochs
+    passes = training.train(job) if isinstance(job, training.Job) else job.epochs()
     keeper = Keeper(job.training.checkpoint.every, epochs, job.state.epoch)
     progress.begin(epochs)
     try:
         progress.advance(job.state.epoch)
-        with closing(training.train(job)) as done:  # callbacks have their last word, whatever comes
+        with closing(passes) as done:  # callbacks have their last word, whatever comes
             for epoch in done:
                 run.record(_row(epoch))
                 progress.epoch(epoch)
@@ -219,7 +299,7 @@ def _train(asked: Asked, job: Job, run: Run, progress: Progress, clock: _Clock) 
         progress.end()
 
 
-def _checkpoint(asked: Asked, job: Job, run: Run, clock: _Clock) -> Checkpoint:
+def _checkpoint(asked: Asked, job: Job | Population, run: Run, clock: _Clock) -> Checkpoint:
     seconds = clock.so_far("training")
     return Checkpoint(job.state, run.history, seconds, checkpoint.digest(asked.config))
 
@@ -238,7 +318,7 @@ def _told(asked: Asked) -> Iterator[None]:
         raise TrainingError(problem) from None
 
 
-def _save(asked: Asked, job: Job, run: Run) -> None:
+def _save(asked: Asked, job: Job | Population, run: Run) -> None:
     from tftrain import exported
 
     network = job.engine.network
@@ -270,9 +350,11 @@ class _Clock:
 
 
 @contextmanager
-def _closing(asked: Asked, run: Run, clock: _Clock, begin: Callable[[], Job]) -> Iterator[Job]:
+def _closing(
+    asked: Asked, run: Run, clock: _Clock, begin: Callable[[], Job | Population]
+) -> Iterator[Job | Population]:
     """Whatever ends a run before its time is written into it, with the last sound weights."""
-    job: Job | None = None
+    job: Job | Population | None = None
     try:
         job = begin()
         yield job
@@ -286,7 +368,7 @@ def _closing(asked: Asked, run: Run, clock: _Clock, begin: Callable[[], Job]) ->
         raise
 
 
-def _keep(asked: Asked, run: Run, job: Job, clock: _Clock) -> None:
+def _keep(asked: Asked, run: Run, job: Job | Population, clock: _Clock) -> None:
     """Writes as much of the last sound epoch as the storage takes."""
     if not job.over:
         with suppress(StorageError):
@@ -316,7 +398,7 @@ def _logs(row: Mapping[str, float]) -> dict[str, float]:
     return {name: value for name, value in row.items() if name not in _NO_LOGS}
 
 
-def _best(settings: Config, job: Job, run: Run) -> dict[str, Any]:
+def _best(settings: Config, job: Job | Population, run: Run) -> dict[str, Any]:
     """The best epoch by what is monitored, and which epoch's weights were kept."""
     from tftrain import training
 

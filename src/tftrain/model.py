@@ -76,6 +76,15 @@ def build(config: Config, source: Source, form: Form) -> Any:
     return network
 
 
+def layered(config: Config, source: Source, form: Form) -> Any:
+    """The layers of a network that `build` has built, made anew: with other first weights.
+
+    Returns:
+        A `keras.Sequential` that isn't compiled.
+    """
+    return _assemble(_layers(config, source, []), form.inputs, source)
+
+
 def weights_by_name(network: Any) -> dict[str, Any]:
     """Every weight that predictions depend on, NumPy arrays by `network/layer/weight`."""
     return {name: variable.numpy() for name, variable in _variables(network).items()}

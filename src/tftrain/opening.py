@@ -19,7 +19,7 @@ _BITS = ("tensorflow", "keras", "numpy", "machine", "onednn")  # what the last b
 
 _OF_AN_END = (  # what only an end writes into a summary
     *("reason", "finished", "resumable", "metrics", "seconds"),
-    *("epochs_run", "monitor", "best_epoch", "best_value", "kept"),
+    *("epochs_run", "monitor", "best_epoch", "best_value", "kept", "population"),
 )
 
 

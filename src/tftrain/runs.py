@@ -33,6 +33,7 @@ RESOLVED = "config.resolved.yaml"
 ENVIRONMENT = "environment.json"
 SPLIT = "split.npz"
 METRICS = "metrics.csv"
+MEMBERS = "members.csv"
 CHECKPOINT = "checkpoint.npz"
 WEIGHTS = "weights.npz"
 PREDICTIONS = "predictions.npz"
@@ -51,6 +52,7 @@ FILES: Mapping[str, str] = MappingProxyType(
         "counted from 0.",
         METRICS: "A row an epoch: the loss and the metrics, validation's with `val_` before "
         "them, the learning rate, seconds.",
+        MEMBERS: "Of a training with restarts: the same for each network, `member` counted from 0.",
         CHECKPOINT: "All that `tftrain fit --resume` needs to go on: the network's and the "
         "optimizer's variables, seeds, callbacks, history. Sealed like the weights.",
         WEIGHTS: "The kept weights by `layer/weight` and what the scaling learnt. "

@@ -22,6 +22,7 @@ from tftrain.config.text import MAX_FAULTS, Place
 from tftrain.errors import did_you_mean, listed
 
 CALLBACK_PATHS = ("filepath", "filename", "log_dir", "backup_dir", "directory")
+EACH_FOR_ITSELF = ("EarlyStopping", "ReduceLROnPlateau", "LearningRateScheduler")
 _METRIC = re.compile(r"(?!val_)[A-Za-z_]\w*")
 _COLUMNS = ("epoch", "learning_rate", "seconds")  # of metrics.csv
 _GUESSES = 100  # the nearest of many names takes time
@@ -76,6 +77,7 @@ def faults(data: Data | None, training: Training | None) -> Iterator[Fault]:
         yield from _callback_paths(training)
         yield from _rollback(training)
         yield from search.faults(training)
+        yield from _restarts(training)
     if data and training:
         yield from monitors(data, training)
         yield from _class_weight(data, training)
@@ -218,6 +220,26 @@ def _rollback(training: Training) -> Iterator[Fault]:
             if spec.name == "LearningRateScheduler":
                 message = "`training.on_nan` lowers the learning rate, which this sets anew"
                 yield ("training", "callbacks", place), "C025", message
+
+
+def _restarts(training: Training) -> Iterator[Fault]:
+    """What is of one network only, where several are trained side by side."""
+    if training.restarts is None:
+        return
+    if search.searches(training.optimizer):
+        name = training.optimizer.name
+        message = f"`{name}` searches among many networks already: each start would be one of them"
+        yield ("training", "restarts"), "C025", message
+    if training.on_nan is not None:
+        message = "`training.restarts` is given: a network that is not finite drops out alone"
+        yield ("training", "on_nan"), "C025", message
+    for place, spec in enumerate(training.callbacks):
+        if spec.name not in EACH_FOR_ITSELF:
+            message = (
+                f"`{spec.name}` follows one network; with `training.restarts` expected "
+                f"{listed(EACH_FOR_ITSELF)}"
+            )
+            yield ("training", "callbacks", place), "C025", message
 
 
 def _callback_paths(training: Training) -> Iterator[Fault]:

@@ -160,6 +160,20 @@ class Training(Section):
         default=(), description="Metrics that count sample and class weights."
     )
     epochs: Count = Field(description="Passes over the training rows, at most.")
+    seed: int | None = Field(
+        default=None,
+        ge=0,
+        lt=2**32,
+        description="Fixes the first weights, the order of the rows and all else that is random in "
+        "training; `seed` if not given.",
+    )
+    restarts: int | None = Field(
+        default=None,
+        ge=2,
+        le=1024,
+        description="So many networks from as many seeds, counted up from `seed`, trained side by "
+        "side; the best by what EarlyStopping watches, else by `val_loss`, is kept.",
+    )
     batch_size: BatchSize = Field(
         default=32, description="Rows an update; `full` for one update an epoch."
     )
@@ -234,6 +248,11 @@ class Lint(Section):
 
 class Config(Section):
     """A whole config, valid in itself."""
+
+    @property
+    def training_seed(self) -> int:
+        """What fixes all that is random in training; the split follows from `seed`."""
+        return self.seed if self.training.seed is None else self.training.seed
 
     extends: str | None = Field(
         default=None,

@@ -89,6 +89,7 @@ class Engine:
         self.network = network
         self.batch_size = batch_size
         self.evaluation_batch_size = evaluation_batch_size
+        self.jit_compile = jit_compile
         self._chunk_bytes = chunk_bytes
         self._memory_bytes = memory_bytes
         self._train = _Loop(network, network.train_step, batch_size, jit_compile)
@@ -212,8 +213,8 @@ class Engine:
                 if advance:
                     advance(done / len(order))
                 if loop is self._train and hooks and self.network.stop_training:
-                    return _floats(logs)
-        return _floats(logs)
+                    return floats(logs)
+        return floats(logs)
 
     def rows(self, part: Part, order: Order | None = None) -> tuple[Any, ...]:
         """Tensors of a part's rows: inputs, labels and perhaps weights.
@@ -224,13 +225,13 @@ class Engine:
         """
         if order is not None:
             return self._tensors_of(*part.take(order))
-        return self._whole(part) if self._fits(part) else self._tensors_of(*part.take(slice(None)))
+        return self._whole(part) if self.holds(part) else self._tensors_of(*part.take(slice(None)))
 
     def _chunks(
         self, part: Part, order: Order, batch_size: int
     ) -> Iterator[tuple[Any, NDArray[np.int32]]]:
         """Tensors of rows, and the places of the next batches in them."""
-        if self._fits(part):
+        if self.holds(part):
             yield self._whole(part), order.astype(np.int32)
             return
         batches = max(1, self._chunk_bytes // (part.row_bytes * batch_size))
@@ -251,7 +252,7 @@ class Engine:
         places[by_place] = np.arange(len(order), dtype=np.int32)
         return self._tensors_of(*part.take(order[by_place])), places
 
-    def _fits(self, part: Part) -> bool:
+    def holds(self, part: Part) -> bool:
         """Whether a part is in memory, or there is room for it beside those that are."""
         if id(part) in self._tensors:
             return True
@@ -409,7 +410,7 @@ def logged(network: Any) -> list[str]:
     Args:
         network: from `model.build`: how many numbers a metric has is known once it is built.
     """
-    return list(_floats(network.get_metrics_result()))
+    return list(floats(network.get_metrics_result()))
 
 
 def order_of(seed: int, epoch: int, rows: int) -> Order:
@@ -426,13 +427,13 @@ def _any_rows(tensor: Any) -> Any:
     return tf.TensorSpec([None, *tensor.shape[1:]], tensor.dtype)
 
 
-def _floats(logs: dict[str, Any]) -> Logs:
+def floats(logs: dict[str, Any]) -> Logs:
     """Numbers by name; a metric with a number for each class becomes `name_0`, `name_1`, ..."""
-    floats: Logs = {}
+    found: Logs = {}
     for name, value in logs.items():
         numbers = np.asarray(value)
         if numbers.size > 1:
-            floats |= {f"{name}_{place}": float(one) for place, one in enumerate(numbers.ravel())}
+            found |= {f"{name}_{place}": float(one) for place, one in enumerate(numbers.ravel())}
         else:
-            floats[name] = float(numbers.reshape(()))
-    return floats
+            found[name] = float(numbers.reshape(()))
+    return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +46,7 @@ def capture(engine: Engine, callbacks: Sequence[Any], epoch: int, rollbacks: int
         rollbacks: how often a loss that was not finite has led back.
     """
     ended = bool(engine.network.stop_training)
-    return State(epoch, ended, engine.values(), [_kept(one) for one in callbacks], rollbacks)
+    return State(epoch, ended, engine.values(), [kept(one) for one in callbacks], rollbacks)
 
 
 def misfit(engine: Engine, callbacks: Sequence[Any], state: State) -> str | None:
@@ -61,8 +61,8 @@ def misfit(engine: Engine, callbacks: Sequence[Any], state: State) -> str | None
             found = f"{array.dtype}{array.shape}"
             return f"`{name}`: expected {_dtype(variable)}{tuple(variable.shape)}, got {found}"
     theirs = len(callbacks) == len(state.callbacks) and all(
-        set(kept) <= _names(one) and (_OWN in kept) == _offers(one)
-        for one, kept in zip(callbacks, state.callbacks, strict=True)
+        set(mine) <= _names(one) and (_OWN in mine) == _offers(one)
+        for one, mine in zip(callbacks, state.callbacks, strict=True)
     )
     return None if theirs else "what callbacks keep is of other callbacks"
 
@@ -70,13 +70,18 @@ def misfit(engine: Engine, callbacks: Sequence[Any], state: State) -> str | None
 def restore(engine: Engine, callbacks: Sequence[Any], state: State) -> None:
     """Makes the training what it was; `misfit` must have found nothing."""
     restore_variables(engine, state)
-    for callback, kept in zip(callbacks, state.callbacks, strict=True):
-        for name in kept:
-            if name != _OWN:
-                setattr(callback, name, kept[name])
-        if _OWN in kept:
-            callback.set_state(copy.deepcopy(kept[_OWN]))
+    for callback, mine in zip(callbacks, state.callbacks, strict=True):
+        put_back(callback, mine)
     engine.network.stop_training = state.ended
+
+
+def put_back(callback: Any, mine: Mapping[str, Any]) -> None:
+    """Makes a callback what it was."""
+    for name in mine:
+        if name != _OWN:
+            setattr(callback, name, mine[name])
+    if _OWN in mine:
+        callback.set_state(copy.deepcopy(mine[_OWN]))
 
 
 def restore_variables(engine: Engine, state: State) -> None:
@@ -114,10 +119,10 @@ def _is_of(line: bytes, separator: str, epochs: int) -> bool:
     return line.endswith(b"\n") and not (first.isdigit() and int(first) >= epochs)
 
 
-def _kept(callback: Any) -> dict[str, Any]:
+def kept(callback: Any) -> dict[str, Any]:
     """What a callback changes as it watches, and what it says itself that it keeps."""
-    kept = {name: getattr(callback, name) for name in _names(callback) if hasattr(callback, name)}
-    return kept | ({_OWN: copy.deepcopy(callback.get_state())} if _offers(callback) else {})
+    found = {name: getattr(callback, name) for name in _names(callback) if hasattr(callback, name)}
+    return found | ({_OWN: copy.deepcopy(callback.get_state())} if _offers(callback) else {})
 
 
 def _names(callback: Any) -> set[str]:

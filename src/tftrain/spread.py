@@ -1,0 +1,59 @@
+"""What each network of a population came to in, how far apart they lie out; without TensorFlow."""
+
+from __future__ import annotations
+
+import csv
+import io
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from tftrain.config import Training, higher_is_better
+
+
+def figures(training: Training, metrics: Sequence[Mapping[str, float]]) -> dict[str, Any]:
+    """For each metric: best, median, worst, mean and standard deviation over the networks.
+
+    Args:
+        training: says of which metrics more is better.
+        metrics: by name, of each network; at least of one.
+    """
+    found = {}
+    for name in metrics[0]:
+        values = sorted(one[name] for one in metrics)
+        if higher_is_better(training, name):
+            values.reverse()
+        found[name] = {
+            "best": values[0],
+            "median": statistics.median(values),
+            "worst": values[-1],
+            "mean": statistics.fmean(values),
+            "std": statistics.stdev(values) if len(values) > 1 else 0.0,
+        }
+    return found
+
+
+def table(histories: Iterable[Sequence[Mapping[str, float]]]) -> str:
+    """A row for each network and epoch, as `members.csv` has them; networks counted from 0."""
+    rows = [{"member": number, **row} for number, rows in enumerate(histories) for row in rows]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, rows[0] if rows else ["member"], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def said(found: Mapping[str, Any]) -> list[str]:
+    """`accuracy 99.2 % ± 0.3 over 32 starts` and the like, of what a summary holds."""
+    count = len(found["members"])
+    lines = []
+    for name, one in found["test" if "test" in found else "train"].items():
+        if "accuracy" in name:
+            mean = f"{100 * one['mean']:.1f} % ± {100 * one['std']:.1f}"
+        else:
+            mean = f"{one['mean']:.4g} ± {one['std']:.2g}"
+        lines.append(
+            f"{name} {mean} over {count} starts (best {one['best']:.4g}, median "
+            f"{one['median']:.4g}, worst {one['worst']:.4g})"
+        )
+    return lines
