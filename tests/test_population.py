@@ -1,4 +1,4 @@
-"""Networks trained side by side: each the network of its seed, the best kept, resumed to the bit."""
+"""Networks trained side by side: each that of its seed, the best kept, resumed to the bit."""
 
 from __future__ import annotations
 
