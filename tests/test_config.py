@@ -56,7 +56,7 @@ def test_what_a_file_leaves_out_has_defaults(small):
     assert load(small).training.optimizer.name == "RMSprop"
 
 
-@pytest.mark.parametrize("changes", [(), ("training.epochs=7", "seed=3", "name=other")])
+@pytest.mark.parametrize("changes", [(), ("training.batch_size=7", "seed=3", "name=other")])
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_a_resolved_config_is_the_same_config(path, changes, tmp_path):
     settled = load(path, *changes)

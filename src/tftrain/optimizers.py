@@ -125,12 +125,9 @@ class Search(keras.optimizers.Optimizer):  # type: ignore[misc] # Keras has no t
         return {"rows": self.rows, "then": then, "name": self.name}
 
     @classmethod
-    def from_config(cls, config: Mapping[str, Any], custom_objects: Any = None) -> Search:
+    def from_config(cls, config: Mapping[str, Any], custom_objects: Any = None) -> Search:  # noqa: ARG003 - Keras gives it
         """The object again."""
-        then = config["then"] and keras.saving.deserialize_keras_object(
-            config["then"], custom_objects
-        )
-        return cls(**{**config, "then": then})
+        return cls(**{**config, "then": config["then"] and keras.optimizers.get(config["then"])})
 
     def _make(self, weights: int) -> None:
         raise NotImplementedError
