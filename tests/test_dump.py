@@ -71,6 +71,8 @@ def test_every_value_knows_where_it_came_from(path):
         ("training", "metrics", 2, "bce", "dtype"): "own.yaml:8",
         ("training", "weighted_metrics"): "default",
         ("training", "epochs"): "own.yaml:4",
+        ("training", "seed"): "default",
+        ("training", "restarts"): "default",
         ("training", "batch_size"): "default",
         ("training", "validation_batch_size"): "default",
         ("training", "shuffle"): "default",
@@ -137,7 +139,7 @@ def test_the_comments_stand_in_a_column(path):
 
 
 CHANGES = [
-    "training.epochs=7",
+    "training.batch_size=7",
     "name=other",
     "model.layers.0.Dense.name=${env:Q_LONG:xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx}",
     'training.callbacks+={CSVLogger: {filename: "a # b: $${x} \\n\\t\\u2028é"}}',
