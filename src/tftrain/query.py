@@ -5,7 +5,6 @@ Nothing is evaluated: a condition is a name, a sign and a number or a word.
 
 from __future__ import annotations
 
-import math
 import operator
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tftrain.errors import ConfigError, Mark, Problem, did_you_mean, listed
+from tftrain.require import number_of
 
 Found = tuple[Path, Mapping[str, Any]]
 _SIGNS: Mapping[str, Callable[[Any, Any], bool]] = {
@@ -90,7 +90,7 @@ def _condition(
     name, sign, written = match[1], match[2], match[3]
     if known and name not in known:
         problems.append(_unknown(place, name, known))
-    wanted = _number(written)
+    wanted = number_of(written)
 
     def met(values: Mapping[str, float | str]) -> bool:
         value = values.get(name)
@@ -117,11 +117,3 @@ def _key(name: str, value: float | str) -> tuple[int, float, str]:
     if isinstance(value, str):
         return 1, 0.0, value
     return 0, value if _LESS_IS_BETTER.search(name) else -value, ""
-
-
-def _number(text: str) -> float | None:
-    try:
-        number = float(text)
-    except ValueError:
-        return None
-    return None if math.isnan(number) else number

@@ -61,7 +61,7 @@ def parse(
     for text in texts:
         mark = Mark(f"--require '{text}'")
         match = _FORM.fullmatch(text)
-        bound = _number(match[3]) if match else None
+        bound = number_of(match[3]) if match else None
         if match is None or bound is None:
             message = "expected METRIC>=NUMBER, such as accuracy>=0.99"
             problems.append(Problem(mark, "C030", message))
@@ -97,7 +97,8 @@ def named(metrics: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
     return names
 
 
-def _number(text: str) -> float | None:
+def number_of(text: str) -> float | None:
+    """The number that a text says; None where it says none, or NaN."""
     try:
         number = float(text)
     except ValueError:

@@ -190,8 +190,9 @@ class Population:
         self.rate = next(
             (one for one in names if one.startswith("optimizer/") and one.endswith(_RATE)), None
         )
-        started = [first(member.seed) for member in self.members]
-        self.values = begin_values(begin, count) if begin else started
+        self.values = (
+            begin_values(begin, count) if begin else [first(one.seed) for one in self.members]
+        )
         self.passes, self.reason = _passes(engine, self.values, train)
         if self.reason:
             say(f"the {count} networks are trained one after another: {self.reason}")
