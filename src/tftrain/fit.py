@@ -21,11 +21,10 @@ from tftrain import (
     opening,
     predictions,
     runs,
-    spread,
     stopping,
 )
 from tftrain import require as requirement
-from tftrain.checkpoint import Checkpoint, Keeper, State
+from tftrain.checkpoint import Checkpoint, Keeper
 from tftrain.config import Config
 from tftrain.data import Splits
 from tftrain.errors import (
@@ -138,7 +137,7 @@ def begin_import() -> None:
 
 def _engine(asked: Asked) -> Engine:
     """The network and what runs it, once everything that Keras can refuse has been tried."""
-    from tftrain import evaluate, foreign, model, training
+    from tftrain import evaluate, foreign, model, restarts, training
     from tftrain.training import callbacks
 
     settings, source, splits = asked.config, asked.source, asked.splits
@@ -160,47 +159,19 @@ def _engine(asked: Asked) -> Engine:
         message = f"this network can't be trained: {foreign.words(error, source)}"
         raise ConfigError(source.problem(("model", "layers"), "K005", message, key=True)) from None
     if asked.run and asked.checkpoint:
-        misfit = _misfit(asked, engine, built or [], asked.checkpoint.state)
+        misfit = restarts.misfit(asked, engine, built or [], asked.checkpoint.state)
         if misfit:
             mark = Mark(str(asked.run.folder / runs.CHECKPOINT))
             raise RunError(Problem(mark, "R002", misfit))
     return engine
 
 
-def _misfit(asked: Asked, engine: Engine, built: list[Any], state: State) -> str | None:
-    from tftrain import training
-    from tftrain.training import population
-
-    members = asked.config.training.restarts
-    if members is None:
-        return training.misfit(engine, built, state)
-    return population.misfit(engine, built, members, state)
-
-
-def _population(asked: Asked, engine: Engine, run: Run, progress: Progress) -> Population:
-    from tftrain import model
-    from tftrain.training import callbacks, population
-
-    settings, source, splits = asked.config, asked.source, asked.splits
-    return population.Population(
-        engine,
-        settings.training,
-        train=splits.weighted,
-        validation=splits.validation,
-        seed=settings.training_seed,
-        callbacks=lambda: callbacks.build(settings, source, run.folder),
-        first=population.first_values(engine, lambda: model.layered(settings, source, splits.form)),
-        say=progress.say,
-        begin=asked.checkpoint.state if asked.checkpoint else None,
-    )
-
-
 def _job(asked: Asked, engine: Engine, run: Run, progress: Progress) -> Job | Population:
-    from tftrain import training
+    from tftrain import restarts, training
     from tftrain.training import callbacks
 
     if asked.config.training.restarts is not None:
-        return _population(asked, engine, run, progress)
+        return restarts.population(asked, engine, run, progress.say)
     settings, splits = asked.config, asked.splits
     return training.Job(
         engine=engine,
@@ -218,14 +189,15 @@ def _job(asked: Asked, engine: Engine, run: Run, progress: Progress) -> Job | Po
 
 def _work(asked: Asked, engine: Engine, run: Run, progress: Progress, clock: _Clock) -> None:
     """Everything that a run's directory sees: epochs, weights, metrics, a complete summary."""
-    from tftrain import evaluate
+    from tftrain import evaluate, restarts
+    from tftrain.training import Job
 
     with _closing(asked, run, clock, partial(_job, asked, engine, run, progress)) as job:
         if constant := asked.splits.preparation.scaling.constant:
             progress.say(f"columns that hold one value only become 0: {constant}")
         with clock("training"), _told(asked):
             _train(asked, job, run, progress, clock)
-            kept = _chosen(asked, job, run, progress) if asked.config.training.restarts else {}
+            kept = {} if isinstance(job, Job) else restarts.choose(asked, job, run, progress.say)
         with clock("saving"):
             _save(asked, job, run)
         with clock("evaluation"), _told(asked):
@@ -242,40 +214,6 @@ def _work(asked: Asked, engine: Engine, run: Run, progress: Progress, clock: _Cl
             metrics=scores,
             seconds=clock.seconds | {"total": clock.total()},
         )
-
-
-def _chosen(asked: Asked, job: Job | Population, run: Run, progress: Progress) -> dict[str, Any]:
-    """Keeps the best network of a population; what a summary says of all of them."""
-    from tftrain.training import population
-
-    assert isinstance(job, population.Population)  # noqa: S101 - `_job` saw to it
-    scores = population.scores(job, asked.splits)
-    best = job.keep_best(scores)
-    seconds = [row["seconds"] for row in run.history]
-    run.history = [
-        {**row, "seconds": spent} for row, spent in zip(best.history, seconds, strict=False)
-    ]
-    run.write(runs.MEMBERS, spread.table([member.history for member in job.members]))
-    sound = [one for one, member in zip(scores, job.members, strict=True) if not member.failed]
-    found: dict[str, Any] = {
-        "together": job.reason is None,
-        "reason": job.reason,
-        "kept": best.number,
-        "members": [
-            {
-                "seed": member.seed,
-                "epochs_run": len(member.history),
-                "failed": member.failed,
-                "metrics": one,
-            }
-            for one, member in zip(scores, job.members, strict=True)
-        ],
-    }
-    for name in asked.splits.parts():
-        found[name] = spread.figures(asked.config.training, [one[name] for one in sound])
-    for line in spread.said(found):
-        progress.say(line)
-    return {"population": found}
 
 
 def _train(
