@@ -5,11 +5,9 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tftrain.backend import keras
 from tftrain.checkpoint import State
@@ -17,134 +15,9 @@ from tftrain.config import Training, higher_is_better
 from tftrain.data import Part, Splits
 from tftrain.training import Epoch, NonFinite, state
 from tftrain.training.engine import Engine, Logs, Order, order_of, steps
+from tftrain.training.members import RATE, Member, Rate, Values, View
+from tftrain.training.one_by_one import OneByOne, Passes
 from tftrain.training.stacked import Stacked, Unstackable
-
-Values = dict[str, NDArray[Any]]
-_RATE = "learning_rate"
-
-
-class Passes(Protocol):
-    """Passes over rows for several members: all in one graph, or one after another."""
-
-    def train(self, members: Sequence[int], part: Part, orders: NDArray[np.int64]) -> list[Logs]:
-        """One epoch of some members, each in its own order of the rows."""
-
-    def evaluate(self, members: Sequence[int], part: Part) -> list[Logs]:
-        """One pass of some members without updates."""
-
-    def values(self) -> list[Values]:
-        """What each member's variables hold now."""
-
-    def put(self, member: int, values: Mapping[str, NDArray[Any]]) -> None:
-        """Gives some of a member's variables other values."""
-
-
-class OneByOne:
-    """Members that take turns in one network: each ends with the bits of a training of its own."""
-
-    def __init__(self, engine: Engine, values: Sequence[Values]) -> None:
-        self._engine = engine
-        self._values = [dict(one) for one in values]
-
-    def train(self, members: Sequence[int], part: Part, orders: NDArray[np.int64]) -> list[Logs]:
-        """As `Passes`."""
-        logs = []
-        for member, order in zip(members, orders, strict=True):
-            self._enter(member)
-            logs.append(self._engine.train(part, order))
-            self._values[member] = self._engine.values()
-        return logs
-
-    def evaluate(self, members: Sequence[int], part: Part) -> list[Logs]:
-        """As `Passes`."""
-        logs = []
-        for member in members:
-            self._enter(member)
-            logs.append(self._engine.evaluate(part))
-        return logs
-
-    def values(self) -> list[Values]:
-        """As `Passes`."""
-        return [dict(one) for one in self._values]
-
-    def put(self, member: int, values: Mapping[str, NDArray[Any]]) -> None:
-        """As `Passes`."""
-        self._values[member] |= values
-
-    def _enter(self, member: int) -> None:
-        for name, variable in self._engine.variables.items():
-            variable.assign(self._values[member][name])
-
-
-@dataclass
-class Member:
-    """One network of the population.
-
-    Args:
-        number: counted from 0.
-        seed: of its first weights and its orders.
-        callbacks: its own.
-        history: a row an epoch, as in `metrics.csv`.
-        ended: whether a callback has ended its training, or its loss wasn't finite.
-        failed: what wasn't finite, and when; None of a sound one.
-        standing: its best value of what decides, the larger the worse.
-    """
-
-    number: int
-    seed: int
-    callbacks: list[Any]
-    history: list[dict[str, float]] = field(default_factory=list)
-    ended: bool = False
-    failed: str | None = None
-    standing: float = math.inf
-
-
-class _View:
-    """What a callback sees of its member: as much of a `keras.Model` as the three kinds ask for."""
-
-    def __init__(self, job: Population, member: Member) -> None:
-        self._job = job
-        self._member = member
-        self.optimizer = _Rate(job, member)
-
-    @property
-    def stop_training(self) -> bool:
-        return self._member.ended
-
-    @stop_training.setter
-    def stop_training(self, value: bool) -> None:
-        self._member.ended = value
-
-    def get_weights(self) -> list[NDArray[Any]]:
-        values = self._job.values[self._member.number]
-        return [values[name].copy() for name in self._job.weights]
-
-    def set_weights(self, weights: Sequence[NDArray[Any]]) -> None:
-        self._job.put(self._member, dict(zip(self._job.weights, weights, strict=True)))
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._job.engine.network, name)
-
-
-class _Rate:
-    """The learning rate of one member, under the name that Keras's callbacks look for."""
-
-    def __init__(self, job: Population, member: Member) -> None:
-        self._job = job
-        self._member = member
-
-    @property
-    def learning_rate(self) -> Any:
-        name = self._job.rate
-        if name is None:
-            return self._job.engine.network.optimizer.learning_rate
-        return self._job.values[self._member.number][name]
-
-    @learning_rate.setter
-    def learning_rate(self, value: Any) -> None:
-        if self._job.rate is None:
-            raise TypeError("the learning rate follows a schedule")
-        self._job.put(self._member, {self._job.rate: np.asarray(value, np.float32)})
 
 
 class Population:
@@ -188,7 +61,7 @@ class Population:
         names = list(engine.variables)
         self.weights = [name for name in names if name in _weight_names(engine)]
         self.rate = next(
-            (one for one in names if one.startswith("optimizer/") and one.endswith(_RATE)), None
+            (one for one in names if one.startswith("optimizer/") and one.endswith(RATE)), None
         )
         self.values = (
             begin_values(begin, count) if begin else [first(one.seed) for one in self.members]
@@ -215,7 +88,7 @@ class Population:
         """The member that is the best so far, by its best epoch."""
         return min(self.members, key=lambda member: (member.standing, member.number))
 
-    def put(self, member: Member, values: Mapping[str, NDArray[Any]]) -> None:
+    def put(self, member: Member, values: Values) -> None:
         """Gives some of a member's variables other values."""
         self.passes.put(member.number, values)
         self.values[member.number] |= values
@@ -295,8 +168,8 @@ class Population:
         for member, mine in zip(active, logs, strict=True):
             self._note(member, epoch, mine, before)
         row = self.leader.history[-1] if self.leader.history else logs[0]
-        found = {name: value for name, value in row.items() if name not in ("epoch", _RATE)}
-        rate = float(row.get(_RATE, 0.0))
+        found = {name: value for name, value in row.items() if name not in ("epoch", RATE)}
+        rate = float(row.get(RATE, 0.0))
         return Epoch(epoch + 1, found, rate, time.perf_counter() - begun)
 
     def _note(self, member: Member, epoch: int, logs: Logs, before: Sequence[Values]) -> None:
@@ -311,10 +184,10 @@ class Population:
             member.failed = f"{unsound} is not finite in epoch {epoch + 1}"
             self.put(member, before[member.number])
             return
-        rate = float(np.asarray(_Rate(self, member).learning_rate))
+        rate = float(np.asarray(Rate(self, member).learning_rate))
         for callback in member.callbacks:
             callback.on_epoch_end(epoch, logs)
-        member.history.append({"epoch": epoch + 1, **logs, _RATE: rate})
+        member.history.append({"epoch": epoch + 1, **logs, RATE: rate})
         member.standing = min(member.standing, self._worse(logs, self.monitor))
 
     def _order(self, member: Member, epoch: int) -> Order:
@@ -384,7 +257,7 @@ def _passes(engine: Engine, values: Sequence[Values], part: Part) -> tuple[Passe
 
 
 def _introduce(job: Population, member: Member) -> None:
-    view = _View(job, member)
+    view = View(job, member)
     parameters = {"epochs": job.training.epochs, "verbose": 0}
     parameters["steps"] = steps(len(job.train), job.engine.batch_size)
     for callback in member.callbacks:
