@@ -198,6 +198,22 @@ def test_a_network_that_is_not_finite_leaves_the_others_alone(train, monkeypatch
     assert run.summary["population"]["kept"] != 1
 
 
+def test_what_tensorflow_cannot_compute_is_told(train, tmp_path, monkeypatch):
+    x = np.arange(60).reshape(60, 1) % 5
+    np.savez(tmp_path / "rows.npz", x=x, y=np.arange(60) % 2)
+    np.savez(tmp_path / "watched.npz", x=x + 9, y=np.arange(60) % 2)
+    split = {"train": 0.8, "validation": "watched.npz", "test": 0.2}
+    layers = [
+        {"Embedding": {"input_dim": 5, "output_dim": 2}},
+        "Flatten",
+        {"Dense": {"units": 1, "activation": "sigmoid"}},
+    ]
+    monkeypatch.setitem(CONFIG, "data", {"source": "rows.npz", "split": split})
+    monkeypatch.setitem(CONFIG, "model", {"layers": layers})
+    with pytest.raises(TrainingError, match=r"T002\]: TensorFlow refused a batch"):
+        train(restarts=COUNT, loss="BinaryCrossentropy")
+
+
 def test_what_follows_one_network_is_refused(tmp_path):
     path = tmp_path / "digits.yaml"
     callbacks = [{"ModelCheckpoint": {"filepath": "best.keras"}}]

@@ -18,7 +18,8 @@ from tftrain.data import Part
 from tftrain.training import callbacks as keras_callbacks
 from tftrain.training import faults, search, state
 from tftrain.training.callbacks import restored
-from tftrain.training.engine import Engine, Hooks, Logs, Order, Refused, logged, order_of, steps
+from tftrain.training.engine import Engine, Hooks, Order, logged, order_of, steps
+from tftrain.training.loop import Logs, Refused
 from tftrain.training.search import Searching
 from tftrain.training.state import misfit
 

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tftrain.data import Part
-from tftrain.training.engine import Engine, Logs
+from tftrain.training.engine import Engine
+from tftrain.training.loop import Logs
 from tftrain.training.members import Values
 
 

@@ -14,7 +14,8 @@ from tftrain.checkpoint import State
 from tftrain.config import Training, higher_is_better
 from tftrain.data import Part, Splits
 from tftrain.training import Epoch, NonFinite, state
-from tftrain.training.engine import Engine, Logs, Order, order_of, steps
+from tftrain.training.engine import Engine, Order, order_of, steps
+from tftrain.training.loop import Logs
 from tftrain.training.members import RATE, Member, Rate, Values, View
 from tftrain.training.one_by_one import OneByOne, Passes
 from tftrain.training.stacked import Stacked, Unstackable

@@ -15,7 +15,8 @@ from tftrain.backend import keras, tf
 from tftrain.data import Part
 from tftrain.errors import listed
 from tftrain.optimizers import Search
-from tftrain.training.engine import Engine, Order, refusing
+from tftrain.training.engine import Engine, Order
+from tftrain.training.loop import refusing
 
 _CALL_SECONDS = 0.5  # no signal is heard while a graph runs
 _GROUP_BYTES = 32 * 1024 * 1024  # of one layer's outputs, of as many networks as run side by side

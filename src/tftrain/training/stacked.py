@@ -19,9 +19,9 @@ from tftrain import files, stopping
 from tftrain.backend import keras, tf
 from tftrain.data import Part
 from tftrain.errors import first_line
-from tftrain.training.engine import Engine, Logs, floats
+from tftrain.training.engine import Engine
+from tftrain.training.loop import CALL_SECONDS, Logs, floats, refusing
 
-_CALL_SECONDS = 0.5  # no signal is heard while a graph runs
 _FIRST_BATCHES = 16
 _COPIES = 4  # of a member's variables and outputs, while a batch is computed
 _OF_MEMORY = 4  # at most one part in so many for one group
@@ -157,7 +157,8 @@ class Stacked:
         metrics = self._fresh(len(members))
         for piece in self._pieces(orders, training=training):
             begun = time.perf_counter()
-            values, metrics, logs = graph(values, metrics, data, tf.constant(piece))
+            with refusing():
+                values, metrics, logs = graph(values, metrics, data, tf.constant(piece))
             self._pace(time.perf_counter() - begun, training=training)
             stopping.check()
         if training and all_of_them:
@@ -181,9 +182,9 @@ class Stacked:
             start += rows
 
     def _pace(self, seconds: float, *, training: bool) -> None:
-        if seconds < _CALL_SECONDS / 2:
+        if seconds < CALL_SECONDS / 2:
             self._batches[training] *= 2
-        elif seconds > _CALL_SECONDS:
+        elif seconds > CALL_SECONDS:
             self._batches[training] = max(1, self._batches[training] // 2)
 
     def _size(self, *, training: bool) -> int:
