@@ -5,42 +5,21 @@ from __future__ import annotations
 import importlib
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from contextlib import closing, suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
-import numpy as np
-
-from tftrain import (
-    checkpoint,
-    config,
-    environment,
-    files,
-    opening,
-    predictions,
-    runs,
-    stopping,
-)
+from tftrain import config, ending, environment, opening, runs, stopping
 from tftrain import require as requirement
-from tftrain.checkpoint import Checkpoint, Keeper
-from tftrain.config import Config
-from tftrain.data import Splits
-from tftrain.errors import (
-    ConfigError,
-    Mark,
-    Problem,
-    RunError,
-    Stopped,
-    StorageError,
-    TrainingError,
-)
+from tftrain.checkpoint import Keeper
+from tftrain.ending import Clock
+from tftrain.errors import ConfigError, Mark, Problem, RunError, Stopped
 from tftrain.prepare import Asked, prepare
 from tftrain.runs import Run
 
 if TYPE_CHECKING:
-    from tftrain.training import Engine, Epoch, Job, NonFinite
+    from tftrain.training import Engine, Epoch, Job
     from tftrain.training.population import Population
 
 __all__ = ["Asked", "Progress", "fit", "prepare"]
@@ -88,7 +67,7 @@ def fit(asked: Asked, progress: Progress) -> Run:
         Stopped: by a signal; the run's state says so.
     """
     before = time.perf_counter() - asked.seconds
-    clock = _Clock(before, {"data": round(asked.seconds, 3)})
+    clock = Clock(before, {"data": round(asked.seconds, 3)})
     if asked.checkpoint:
         clock.seconds["training"] = asked.checkpoint.seconds
         clock.started -= asked.checkpoint.seconds
@@ -107,7 +86,7 @@ def fit(asked: Asked, progress: Progress) -> Run:
         backend.start(asked.config.training_seed, asked.config.training.threads or 1)
     with clock("build"), stopping.at_once():
         foreign.run(asked.source)
-        engine = _engine(asked)
+        engine = engine_of(asked)
     with stopping.deferred():
         run, differences = opening.run(asked, engine.network, git, backend.versions())
         for line in differences:
@@ -135,8 +114,17 @@ def begin_import() -> None:
     threading.Thread(target=load, daemon=True).start()
 
 
-def _engine(asked: Asked) -> Engine:
-    """The network and what runs it, once everything that Keras can refuse has been tried."""
+def engine_of(asked: Asked, adapt: Callable[[Engine], None] | None = None) -> Engine:
+    """The network and what runs it, once everything that Keras can refuse has been tried.
+
+    Args:
+        asked: from `prepare`.
+        adapt: changes the network before its training graph is traced.
+
+    Raises:
+        ConfigError: when Keras refuses what the config asks for.
+        RunError: when the checkpoint to go on from is of another training.
+    """
     from tftrain import evaluate, foreign, model, restarts, training
     from tftrain.training import callbacks
 
@@ -153,6 +141,8 @@ def _engine(asked: Asked) -> Engine:
     if problems:
         raise ConfigError(problems)
     engine = evaluate.engine_of(network, settings, len(splits.train))
+    if adapt is not None:
+        adapt(engine)
     try:
         training.trace(engine, splits.weighted, settings.seed)
     except Exception as error:  # noqa: BLE001 - Keras raises what it likes
@@ -187,38 +177,28 @@ def _job(asked: Asked, engine: Engine, run: Run, progress: Progress) -> Job | Po
     )
 
 
-def _work(asked: Asked, engine: Engine, run: Run, progress: Progress, clock: _Clock) -> None:
+def _work(asked: Asked, engine: Engine, run: Run, progress: Progress, clock: Clock) -> None:
     """Everything that a run's directory sees: epochs, weights, metrics, a complete summary."""
-    from tftrain import evaluate, restarts
+    from tftrain import evaluate, exported, restarts
     from tftrain.training import Job
 
-    with _closing(asked, run, clock, partial(_job, asked, engine, run, progress)) as job:
+    with ending.closing(asked, run, clock, partial(_job, asked, engine, run, progress)) as job:
         if constant := asked.splits.preparation.scaling.constant:
             progress.say(f"columns that hold one value only become 0: {constant}")
-        with clock("training"), _told(asked):
+        with clock("training"), ending.told(asked):
             _train(asked, job, run, progress, clock)
             kept = {} if isinstance(job, Job) else restarts.choose(asked, job, run, progress.say)
         with clock("saving"):
-            _save(asked, job, run)
-        with clock("evaluation"), _told(asked):
+            network = job.engine.network
+            model = exported.exportable(network, asked.config, asked.splits.preparation)
+            ending.save(asked, job, run, model)
+        with clock("evaluation"), ending.told(asked):
             scores = evaluate.metrics(job.engine, asked.splits)
-            loss = asked.config.training.loss
-            for line in predictions.keep(run.folder, job.engine, asked.splits, loss):
-                progress.say(line)
-        run.write_metrics()
-        run.update(
-            state=runs.FINISHED,
-            finished=opening.now(),
-            **_best(asked.config, job, run),
-            **kept,
-            metrics=scores,
-            seconds=clock.seconds | {"total": clock.total()},
-        )
+            ending.predict(asked, job, run, progress.say)
+        ending.finish(asked, job, run, clock, {**kept, "metrics": scores})
 
 
-def _train(
-    asked: Asked, job: Job | Population, run: Run, progress: Progress, clock: _Clock
-) -> None:
+def _train(asked: Asked, job: Job | Population, run: Run, progress: Progress, clock: Clock) -> None:
     from tftrain import training
 
     epochs = job.training.epochs
@@ -232,97 +212,10 @@ def _train(
                 run.record(_row(epoch))
                 progress.epoch(epoch)
                 if keeper.due(job.state):
-                    keeper.keep(run.folder / runs.CHECKPOINT, _checkpoint(asked, job, run, clock))
+                    kept = ending.checkpoint_of(asked, job, run, clock)
+                    keeper.keep(run.folder / runs.CHECKPOINT, kept)
     finally:
         progress.end()
-
-
-def _checkpoint(asked: Asked, job: Job | Population, run: Run, clock: _Clock) -> Checkpoint:
-    seconds = clock.so_far("training")
-    return Checkpoint(job.state, run.history, seconds, checkpoint.digest(asked.config))
-
-
-@contextmanager
-def _told(asked: Asked) -> Iterator[None]:
-    """Why training or evaluation could not go on, at its place in the config."""
-    from tftrain import training
-
-    try:
-        yield
-    except training.NonFinite as error:
-        raise TrainingError(_non_finite(asked, error)) from None
-    except training.Refused as error:
-        problem = asked.source.problem(("model", "layers"), "T002", str(error), key=True)
-        raise TrainingError(problem) from None
-
-
-def _save(asked: Asked, job: Job | Population, run: Run) -> None:
-    from tftrain import exported
-
-    network = job.engine.network
-    _write_weights(run, network, asked.splits)
-    others = exported.exportable(network, asked.config, asked.splits.preparation)
-    files.require_space(run.folder, 2 * sum(weight.nbytes for weight in network.get_weights()))
-    files.fill(run.folder / runs.MODEL, others.save)
-
-
-@dataclass
-class _Clock:
-    """Seconds of each stage, by name; of a run that is gone on with, those before count too."""
-
-    started: float = field(default_factory=time.perf_counter)
-    seconds: dict[str, float] = field(default_factory=dict)
-    _begun: dict[str, float] = field(default_factory=dict)
-
-    @contextmanager
-    def __call__(self, stage: str) -> Iterator[None]:
-        self._begun[stage] = time.perf_counter()
-        yield
-        self.seconds[stage] = round(self.so_far(stage), 3)
-
-    def so_far(self, stage: str) -> float:
-        return self.seconds.get(stage, 0.0) + time.perf_counter() - self._begun[stage]
-
-    def total(self) -> float:
-        return round(time.perf_counter() - self.started, 3)
-
-
-@contextmanager
-def _closing(
-    asked: Asked, run: Run, clock: _Clock, begin: Callable[[], Job | Population]
-) -> Iterator[Job | Population]:
-    """Whatever ends a run before its time is written into it, with the last sound weights."""
-    job: Job | Population | None = None
-    try:
-        job = begin()
-        yield job
-    except Exception as error:
-        if job is not None:
-            _keep(asked, run, job, clock)
-        state = runs.STOPPED if isinstance(error, Stopped) else runs.FAILED
-        with suppress(StorageError):  # the storage that failed is what `error` tells of
-            resumable = (run.folder / runs.CHECKPOINT).exists()
-            run.update(state=state, finished=opening.now(), reason=str(error), resumable=resumable)
-        raise
-
-
-def _keep(asked: Asked, run: Run, job: Job | Population, clock: _Clock) -> None:
-    """Writes as much of the last sound epoch as the storage takes."""
-    if not job.over:
-        with suppress(StorageError):
-            kept = _checkpoint(asked, job, run, clock)
-            checkpoint.write(run.folder / runs.CHECKPOINT, kept)
-    with suppress(StorageError):
-        job.rewind()
-        _write_weights(run, job.engine.network, asked.splits)
-    with suppress(StorageError):
-        run.write_metrics()
-
-
-def _write_weights(run: Run, network: Any, splits: Splits) -> None:
-    from tftrain import evaluate
-
-    files.write_arrays(run.folder / runs.WEIGHTS, evaluate.arrays_of(network, splits.preparation))
 
 
 def _row(epoch: Epoch) -> dict[str, float]:
@@ -334,36 +227,3 @@ def _row(epoch: Epoch) -> dict[str, float]:
 def _logs(row: Mapping[str, float]) -> dict[str, float]:
     """What `_row` made a row of."""
     return {name: value for name, value in row.items() if name not in _NO_LOGS}
-
-
-def _best(settings: Config, job: Job | Population, run: Run) -> dict[str, Any]:
-    """The best epoch by what is monitored, and which epoch's weights were kept."""
-    from tftrain import training
-
-    restored = training.restored(job.callbacks)
-    monitor = restored[0] if restored else settings.training.monitor() or "val_loss"
-    values = np.array([row.get(monitor, np.nan) for row in run.history])
-    if np.isnan(values).all():
-        monitor = "loss"
-        values = np.array([row[monitor] for row in run.history])
-    up = config.higher_is_better(settings.training, monitor)
-    best = (
-        restored[1] if restored else int(np.nanargmax(values) if up else np.nanargmin(values)) + 1
-    )
-    return {
-        "epochs_run": len(run.history),
-        "monitor": monitor,
-        "best_epoch": best,
-        "best_value": float(values[best - 1]),
-        "kept": "best" if restored else "last",
-    }
-
-
-def _non_finite(asked: Asked, error: NonFinite) -> Problem:
-    kept = (
-        f"the weights of epoch {error.epoch - 1} are"
-        if error.epoch > 1
-        else "the first weights are"
-    )
-    message = f"{error}; {kept} kept"
-    return asked.source.problem(("training", "optimizer"), "T001", message)

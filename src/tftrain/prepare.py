@@ -76,6 +76,7 @@ def prepare(
     threads: int | None = None,
     meanwhile: Callable[[], object] | None = None,
     load: Callable[..., tuple[Config, Source]] = config.load,
+    read: Callable[[Config, Source], Splits] = data.load,
 ) -> Asked:
     """Reads a config and its data, and checks all that can be checked without TensorFlow.
 
@@ -89,6 +90,7 @@ def prepare(
         threads: where the config doesn't say; the cores if not given.
         meanwhile: begins what can be done while large tables are read, and returns at once.
         load: reads the file; `config.recorded` for that of a run.
+        read: reads the rows; something else where they are there already.
 
     Raises:
         ConfigError, DataError: with every fault of the config, or else of the data.
@@ -99,7 +101,7 @@ def prepare(
     settings, source = _loaded(loaded, require, allow_code=allow_code)
     if meanwhile is not None and data.table_bytes(settings) > _LARGE_BYTES:
         meanwhile()
-    splits = data.load(settings, source)
+    splits = read(settings, source)
     _require_memory(settings, source, splits)
     warnings = _lint(settings, source, splits)
     runs.check_writable(runs_dir)

@@ -27,16 +27,17 @@ def population(asked: Asked, engine: Engine, run: Run, say: Say) -> Population:
         say: gets a line that the user should see.
     """
     settings, source, splits = asked.config, asked.source, asked.splits
+    count = settings.training.restarts or 1
+    seeds = [(settings.training_seed + number) % 2**32 for number in range(count)]
+    values = populations.first_values(engine, lambda: model.layered(settings, source, splits.form))
     return Population(
         engine,
         settings.training,
         train=splits.weighted,
         validation=splits.validation,
-        seed=settings.training_seed,
+        seeds=seeds,
         callbacks=lambda: keras_callbacks.build(settings, source, run.folder),
-        first=populations.first_values(
-            engine, lambda: model.layered(settings, source, splits.form)
-        ),
+        first=lambda number: values(seeds[number]),
         say=say,
         begin=asked.checkpoint.state if asked.checkpoint else None,
     )

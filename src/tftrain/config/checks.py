@@ -77,7 +77,7 @@ def faults(data: Data | None, training: Training | None) -> Iterator[Fault]:
         yield from _callback_paths(training)
         yield from _rollback(training)
         yield from search.faults(training)
-        yield from _restarts(training)
+        yield from restarts(training)
     if data and training:
         yield from monitors(data, training)
         yield from _class_weight(data, training)
@@ -222,7 +222,7 @@ def _rollback(training: Training) -> Iterator[Fault]:
                 yield ("training", "callbacks", place), "C025", message
 
 
-def _restarts(training: Training) -> Iterator[Fault]:
+def restarts(training: Training) -> Iterator[Fault]:
     """What is of one network only, where several are trained side by side."""
     if training.restarts is None:
         return

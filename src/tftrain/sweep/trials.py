@@ -1,6 +1,7 @@
-"""The configs of some trials in, what each came to out: one training after another, in here.
+"""The configs of some trials in, what each came to out.
 
-Whoever can do it at less cost, as a population in one graph, does it behind `run`.
+Those whose configs differ in nothing but numbers that stacked networks can have each of its own are
+trained together, in one graph; the others one after another.
 """
 
 from __future__ import annotations
@@ -8,12 +9,18 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tftrain.errors import Stopped, StorageError, TftrainError
-from tftrain.fit import fit, prepare
+from tftrain import config
+from tftrain.errors import ConfigError, Stopped, StorageError, TftrainError
+from tftrain.fit import Asked, fit, prepare
+from tftrain.runs import Run
+from tftrain.sweep import alike
+from tftrain.sweep.alike import Form
 from tftrain.sweep.plan import Plan
 from tftrain.terminal import Silent
 
@@ -48,7 +55,7 @@ class Outcome:
         epochs: that were trained.
         pruned: whether it was ended early.
         fault: why it failed, where it did.
-        seconds: from its config to its end.
+        seconds: from its config to its end; of trials that were trained together its share.
     """
 
     number: int
@@ -67,36 +74,85 @@ def run(plan: Plan, batch: Sequence[Job], runs_dir: Path) -> Iterator[Outcome]:
         StorageError: when runs can't be written.
         Stopped: by a signal or the time limit; what was not told of by then has no outcome.
     """
+    for group in _groups(plan, batch):
+        if len(group) > 1:
+            yield from _together(plan, group, runs_dir)
+        else:
+            yield _alone(plan, group[0][0], runs_dir)
+
+
+def _groups(plan: Plan, batch: Sequence[Job]) -> list[list[tuple[Job, Form]]]:
+    """The jobs that can be done together; in their order."""
+    groups: dict[object, list[tuple[Job, Form]]] = {}
     for job in batch:
-        began = time.perf_counter()
-        watched = _Watched(plan, job)
-        try:
-            yield _train(plan, job, runs_dir, watched, began)
-        except StorageError:
-            raise
-        except TftrainError as error:
-            fault = str(error.problems[0]) if error.problems else str(error)
-            seconds = time.perf_counter() - began
-            yield Outcome(job.number, epochs=watched.done, fault=fault, seconds=seconds)
+        form = Form(None, None, {})
+        if len(batch) > 1:
+            with suppress(TftrainError):  # it is told when the trial's turn comes
+                form = alike.form(config.load(plan.path, job.overrides, data_files=True)[0])
+        groups.setdefault(form.key or job.number, []).append((job, form))
+    return list(groups.values())
 
 
-def _train(plan: Plan, job: Job, runs_dir: Path, watched: _Watched, began: float) -> Outcome:
-    asked = prepare(plan.path, job.overrides, runs_dir=runs_dir, allow_code=plan.allow_code)
+def _alone(plan: Plan, job: Job, runs_dir: Path) -> Outcome:
+    began = time.perf_counter()
+    watched = _Watched(plan, job)
+    ask = partial(_ask, plan, job, runs_dir)
     try:
-        made = fit(asked, watched)
+        made: Run | TftrainError | Stopped = fit(ask(), watched)
+    except StorageError:
+        raise
+    except TftrainError as error:
+        made = error
     except Stopped as stopped:
         if not watched.pruned:
             raise
-        seconds = time.perf_counter() - began
-        return Outcome(job.number, None, stopped.run, watched.done, pruned=True, seconds=seconds)
+        made = stopped
+    return _outcome(plan, watched, made, time.perf_counter() - began)
+
+
+def _ask(plan: Plan, job: Job, runs_dir: Path, other: Asked | None = None) -> Asked:
+    """What a trial is asked for; the rows are those of another trial, if that has the same."""
+    ask = partial(prepare, plan.path, job.overrides, runs_dir=runs_dir, allow_code=plan.allow_code)
+    return ask() if other is None else ask(read=lambda *_: other.splits)
+
+
+def _together(plan: Plan, group: Sequence[tuple[Job, Form]], runs_dir: Path) -> Iterator[Outcome]:
+    from tftrain.sweep import together
+    from tftrain.training.stacked import Unstackable
+
+    watched = [_Watched(plan, job) for job, _ in group]
+    trials: list[together.Trial] = []
+    try:
+        for (job, form), sees in zip(group, watched, strict=True):
+            asked = _ask(plan, job, runs_dir, trials[0].asked if trials else None)
+            trials.append(together.Trial(asked, form, sees))
+        begun = time.perf_counter()
+        population = together.begin(trials)
+    except (Unstackable, ConfigError):
+        for job, _ in group:
+            yield _alone(plan, job, runs_dir)
+        return
+    build = time.perf_counter() - begun
+    for place, made, seconds in together.train(population, trials, build):
+        yield _outcome(plan, watched[place], made, seconds)
+
+
+def _outcome(
+    plan: Plan, watched: _Watched, made: Run | TftrainError | Stopped, seconds: float
+) -> Outcome:
+    number, epochs = watched.number, watched.done
+    if isinstance(made, Stopped):
+        return Outcome(number, None, made.run, epochs, pruned=True, seconds=seconds)
+    if isinstance(made, TftrainError):
+        fault = str(made.problems[0]) if made.problems else str(made)
+        return Outcome(number, epochs=epochs, fault=fault, seconds=seconds)
     split = "validation" if plan.objective.startswith("val_") else "train"
     name = plan.objective.removeprefix("val_")
     value = made.summary["metrics"][split].get(name)
-    fault = None
+    missing = None
     if value is None or not math.isfinite(value):
-        fault = f"`{plan.objective}` was not measured, or is not finite"
-    seconds = time.perf_counter() - began
-    return Outcome(job.number, value, made.folder, watched.done, fault=fault, seconds=seconds)
+        missing = f"`{plan.objective}` was not measured, or is not finite"
+    return Outcome(number, value, made.folder, epochs, fault=missing, seconds=seconds)
 
 
 class _Watched(Silent):
@@ -105,6 +161,7 @@ class _Watched(Silent):
     def __init__(self, plan: Plan, job: Job) -> None:
         self._objective = plan.objective
         self._watch = job.watch
+        self.number = job.number
         self.done = 0
         self.pruned = False
 

@@ -24,6 +24,7 @@ from tftrain.training.loop import Logs, Loop, floats, refusing
 
 Order = NDArray[np.int64]
 
+NUMBER = "number/"
 CHUNK_BYTES = 8 * 1024 * 1024  # the memory of larger ones isn't used again but mapped anew
 MEMORY_BYTES = 256 * 1024 * 1024  # parts beyond this, together, are fed chunk by chunk
 
@@ -51,6 +52,9 @@ class Engine:
         chunk_bytes: how much of a part that is not in memory whole is read at a time.
         memory_bytes: parts stay in memory whole as long as their prepared inputs together take
             at most this; while one's tensors are made, it is there twice.
+
+    Attributes:
+        numbers: variables that graphs read in place of numbers of the config, by their places.
     """
 
     def __init__(
@@ -74,6 +78,7 @@ class Engine:
         self._predict = tf.function(
             lambda inputs: network.predict_step((inputs,)), autograph=False, reduce_retracing=True
         )
+        self.numbers: dict[str, Any] = {}
         self._tensors: dict[int, tuple[Part, Any]] = {}
 
     def train(
@@ -109,18 +114,20 @@ class Engine:
         """All that training changes but the metrics, which begin anew: by owner, place and path.
 
         What neither layer nor optimizer owns but the graph changes is there too: the seeds of
-        random numbers that a layer draws without a generator of its own.
+        random numbers that a layer draws without a generator of its own. So are `numbers`, which
+        no training changes, but which may be others for each of many networks.
         """
         network = self.network
         owned = {"network": network.variables, "optimizer": network.optimizer.variables}
         metrics = [variable for metric in network.metrics for variable in metric.variables]
-        known = {id(one.value) for one in [*metrics, *itertools.chain(*owned.values())]}
+        others = [*metrics, *self.numbers.values()]
+        known = {id(one.value) for one in [*others, *itertools.chain(*owned.values())]}
         owned["graph"] = [one for one in self._train.variables() if id(one) not in known]
         return {
             f"{owner}/{place}/{getattr(variable, 'path', variable.name)}": variable
             for owner, variables in owned.items()
             for place, variable in enumerate(variables)
-        }
+        } | {NUMBER + name: variable for name, variable in self.numbers.items()}
 
     def is_finite(self) -> bool:
         """Whether no weight is NaN or infinite; in one call of a graph."""

@@ -29,9 +29,9 @@ class Population:
         training: how many epochs and networks.
         train: the rows to learn from, weights included.
         validation: the rows to watch, or None.
-        seed: of the first member; the others' are counted up from it.
+        seeds: of the members, one each.
         callbacks: makes those of one member.
-        first: the variables' first values of a member, by its seed.
+        first: the variables' first values of a member, by its number.
         say: gets a line that the user should see once.
         begin: where to go on, None for the beginning.
     """
@@ -43,7 +43,7 @@ class Population:
         *,
         train: Part,
         validation: Part | None,
-        seed: int,
+        seeds: Sequence[int],
         callbacks: Callable[[], list[Any]],
         first: Callable[[int], Values],
         say: Callable[[str], None],
@@ -57,15 +57,13 @@ class Population:
         watched = validation is not None or not asked.startswith("val_")
         self.monitor = asked if watched else "loss"
         self._up = higher_is_better(training, self.monitor)
-        count = training.restarts or 1
-        self.members = [Member(one, (seed + one) % 2**32, callbacks()) for one in range(count)]
+        count = len(seeds)
+        self.members = [Member(one, seed, callbacks()) for one, seed in enumerate(seeds)]
         names = list(engine.variables)
         self.weights = [name for name in names if name in _weight_names(engine)]
-        self.rate = next(
-            (one for one in names if one.startswith("optimizer/") and one.endswith(RATE)), None
-        )
+        self.rate = rate_of(engine)
         self.values = (
-            begin_values(begin, count) if begin else [first(one.seed) for one in self.members]
+            begin_values(begin, count) if begin else [first(number) for number in range(count)]
         )
         self.passes, self.reason = _passes(engine, self.values, train)
         if self.reason:
@@ -159,7 +157,7 @@ class Population:
         for member in active:
             for callback in member.callbacks:
                 callback.on_epoch_begin(epoch)
-        orders = np.stack([self._order(member, epoch) for member in active])
+        orders = np.stack([self.order(member, epoch) for member in active])
         logs = self.passes.train(numbers, self.train, orders)
         if self.validation is not None:
             watched = self.passes.evaluate(numbers, self.validation)
@@ -191,7 +189,8 @@ class Population:
         member.history.append({"epoch": epoch + 1, **logs, RATE: rate})
         member.standing = min(member.standing, self._worse(logs, self.monitor))
 
-    def _order(self, member: Member, epoch: int) -> Order:
+    def order(self, member: Member, epoch: int) -> Order:
+        """The order of the rows in an epoch, counted from 0."""
         rows = len(self.train)
         return order_of(member.seed, epoch, rows) if self.training.shuffle else np.arange(rows)
 
@@ -229,6 +228,12 @@ def misfit(engine: Engine, callbacks: Sequence[Any], members: int, found: State)
     except (KeyError, TypeError, ValueError):
         return "not the state of a population"
     return None
+
+
+def rate_of(engine: Engine) -> str | None:
+    """What the learning rate is called among the variables; None where it follows a schedule."""
+    names = (one for one in engine.variables if one.startswith("optimizer/"))
+    return next((one for one in names if one.endswith(RATE)), None)
 
 
 def begin_values(found: State, members: int) -> list[Values]:
