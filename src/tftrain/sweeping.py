@@ -62,6 +62,15 @@ def sweep(
     workers: Annotated[
         int, typer.Option(min=1, max=64, help="Processes on this machine, for one study.")
     ] = 1,
+    together: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=1024,
+            help="Trials that differ in numbers only train side by side: so many at most; 32, or a "
+            "worker's share, if not given.",
+        ),
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="The study must be there.")] = False,
     worker: Annotated[bool, typer.Option("--worker", hidden=True)] = False,
     best: Annotated[
@@ -97,7 +106,11 @@ def sweep(
     )
     options = _options(made, heartbeat, allow_code=allow_code, quiet=quiet)
     say = _nothing if quiet else tell
-    setting = job.Setting(where, runs_dir, _seconds(heartbeat), workers, options, resume, say, tell)
+    setting = job.Setting(
+        *(where, runs_dir, _seconds(heartbeat), workers, together, options, resume),
+        say=say,
+        warn=tell,
+    )
     with storages.quiet(), storages.told(where):
         done, stopped = job.sweep(made, setting)
         if not worker:

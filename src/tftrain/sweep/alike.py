@@ -9,11 +9,14 @@ import json
 import math
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from tftrain import config
 from tftrain.config import Config, checks
 from tftrain.config.text import Plain
+from tftrain.errors import ConfigError
+from tftrain.sweep.plan import Plan
 
 Place = tuple[int, str, str]  # a layer, its argument, that of what the argument names, or nothing
 _RATE = re.compile(r"training\.optimizer\.\w+\.learning_rate")
@@ -56,6 +59,20 @@ def form(settings: Config) -> Form:
         rest[path] = None
     key = json.dumps(rest, sort_keys=True) if _has_many(settings) else None
     return Form(key, rate, numbers)
+
+
+def pays(plan: Plan) -> bool:
+    """Whether any of a sweep's trials may differ in numbers only."""
+    for parameter in plan.parameters:
+        keys = []
+        for value in parameter.values.extremes:
+            with suppress(ConfigError):  # not with the others' values as they are
+                changes = [*plan.overrides, parameter.override(value)]
+                keys.append(form(config.load(plan.path, changes)[0]).key)
+        known = [key for key in keys if key is not None]
+        if len(set(known)) < len(known):
+            return True
+    return False
 
 
 def _has_many(settings: Config) -> bool:

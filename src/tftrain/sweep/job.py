@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from tftrain import runs, stopping
 from tftrain.errors import Mark, Problem, Stopped, TrainingError, counted
-from tftrain.sweep import storage
+from tftrain.sweep import alike, storage
 from tftrain.sweep.plan import Plan
 from tftrain.sweep.storage import Where
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from optuna.storages import RDBStorage
 
     from tftrain.sweep.work import Worker
+
+_MOST = 32  # of more networks in one graph each takes as long as alone
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,7 @@ class Setting:
         runs_dir: where runs go.
         heartbeat: seconds from one sign of life to the next.
         workers: processes on this machine.
+        together: how many trials may be trained together; None for as many as pays.
         options: of the command line, that they need too.
         resume: whether the study must be there.
         say: gets lines on how it goes.
@@ -40,6 +44,7 @@ class Setting:
     runs_dir: Path
     heartbeat: int
     workers: int
+    together: int | None
     options: Sequence[str]
     resume: bool
     say: Callable[[str], None]
@@ -71,7 +76,7 @@ def sweep(plan: Plan, setting: Setting) -> tuple[Study, Stopped | None]:
                 plan,
                 setting.where,
                 runs_dir=setting.runs_dir,
-                options=setting.options,
+                options=[*setting.options, "--together", str(_share(plan, setting))],
                 count=setting.workers,
                 warn=setting.warn,
             )
@@ -96,7 +101,18 @@ def _worker(plan: Plan, study: Study, connection: RDBStorage, setting: Setting) 
         run = f"  {outcome.run}" if outcome.run else ""
         setting.say(f"trial {outcome.number}: {came}  {results.described(params)}{run}")
 
-    return work.Worker(plan, study, connection, setting.runs_dir, trials.run, tell, setting.say)
+    return work.Worker(
+        *(plan, study, connection, setting.runs_dir, trials.run),
+        tell=tell,
+        say=setting.say,
+        batch=_share(plan, setting) if plan.pruner != "median" and alike.pays(plan) else 1,
+    )
+
+
+def _share(plan: Plan, setting: Setting) -> int:
+    """How many trials one worker may take at a time, so that others get as many."""
+    most = setting.together or _MOST
+    return most if plan.trials is None else min(most, math.ceil(plan.trials / setting.workers))
 
 
 def _work(worker: Worker) -> None:

@@ -36,6 +36,7 @@ _STATES: Mapping[TrialState, str] = {
     TrialState.FAIL: "failed",
 }
 _SHOWN = 3
+_AT_RANDOM = 10  # trials, before TPE learns from them
 
 
 @dataclass(frozen=True)
@@ -145,6 +146,11 @@ def place(study: Study, attempt: int) -> int:
     return next(one.number for one in tried(study) if attempt in one.attempts)
 
 
+def learns(plan: Plan, number: int) -> bool:
+    """Whether a trial's values depend on what came of those before it."""
+    return plan.sampler == "tpe" and number >= _AT_RANDOM
+
+
 def best(study: Study) -> Tried | None:
     """The complete trial with the best objective, of equals the first; None where there is none."""
     complete = [one for one in tried(study) if one.state == "complete"]
@@ -246,7 +252,9 @@ def _sampler(plan: Plan, number: int) -> BaseSampler:
         return _Point(plan, number)
     seeded = hashlib.sha256(f"{plan.settings.seed}/{number}".encode()).digest()
     seed = int.from_bytes(seeded[:4])
-    return TPESampler(seed=seed) if plan.sampler == "tpe" else RandomSampler(seed)
+    if plan.sampler == "tpe":
+        return TPESampler(seed=seed, n_startup_trials=_AT_RANDOM)
+    return RandomSampler(seed)
 
 
 class _Point(RandomSampler):

@@ -44,7 +44,7 @@ class Worker:
         run: trains a batch of trials.
         tell: gets what each trial came to.
         say: gets lines for the user.
-        batch: how many trials are trained together.
+        batch: how many trials are taken at a time, at most.
     """
 
     plan: Plan
@@ -102,12 +102,17 @@ class Worker:
         optuna.storages.fail_stale_trials(self.study)
 
     def ask(self) -> Iterator[tuple[int, Trial]]:
-        """The next trials, by their numbers: those to be tried again first."""
-        for _ in range(self.batch):
+        """The next trials, by their numbers: those to be tried again first.
+
+        Of several none has values that depend on what comes of another.
+        """
+        for count in range(self.batch):
             known = studies.tried(self.study)
             limit = self.plan.trials
             again = any(one.state == "waiting" for one in known[:limit])
             if limit is not None and len(known) >= limit and not again:
+                return
+            if count and not again and studies.learns(self.plan, len(known)):
                 return
             trial = self.study.ask(studies.distributions(self.plan))
             self.storage.record_heartbeat(_id(trial))
