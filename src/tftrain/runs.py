@@ -99,10 +99,15 @@ class Run:
         encoded = content.encode() if isinstance(content, str) else content
         files.write(self.folder / name, encoded)
 
-    def record(self, row: Mapping[str, float]) -> None:
-        """Adds an epoch's row; `metrics.csv` follows every two seconds."""
+    def record(self, row: Mapping[str, float], beside: int = 1) -> None:
+        """Adds an epoch's row; `metrics.csv` follows every two seconds.
+
+        Args:
+            row: as in `metrics.csv`.
+            beside: how many runs are written side by side: each follows as much later.
+        """
         self.history.append(dict(row))
-        if time.monotonic() - self._written > _SECONDS_BETWEEN_WRITES:
+        if time.monotonic() - self._written > _SECONDS_BETWEEN_WRITES * beside:
             self.write_metrics()
 
     def write_metrics(self) -> None:

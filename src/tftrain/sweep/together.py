@@ -212,7 +212,7 @@ def _epochs(epochs: Iterator[Epoch], left: list[_Alone]) -> Iterator[tuple[int, 
             if one.member.failed:
                 continue
             row = one.member.history[-1]
-            one.run.record({**row, "seconds": round(share, 6)})
+            one.run.record({**row, "seconds": round(share, 6)}, len(left))
             logs = {name: value for name, value in row.items() if name not in ("epoch", RATE)}
             try:
                 one.trial.progress.epoch(Epoch(epoch.number, logs, row[RATE], share))

@@ -11,21 +11,24 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from tftrain import config
-from tftrain.errors import ConfigError, Stopped, StorageError, TftrainError
+from tftrain import config, data
+from tftrain.config import Config, Source
+from tftrain.data import Splits
+from tftrain.errors import Stopped, StorageError, TftrainError
 from tftrain.fit import Asked, fit, prepare
 from tftrain.runs import Run
 from tftrain.sweep import alike
-from tftrain.sweep.alike import Form
 from tftrain.sweep.plan import Plan
 from tftrain.terminal import Silent
 
 if TYPE_CHECKING:
     from tftrain.training import Epoch
+
+Load = Callable[..., tuple[Config, Source]]
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
@@ -78,27 +81,34 @@ def run(plan: Plan, batch: Sequence[Job], runs_dir: Path) -> Iterator[Outcome]:
         if len(group) > 1:
             yield from _together(plan, group, runs_dir)
         else:
-            yield _alone(plan, group[0][0], runs_dir)
+            yield _alone(plan, *group[0], runs_dir)
 
 
-def _groups(plan: Plan, batch: Sequence[Job]) -> list[list[tuple[Job, Form]]]:
-    """The jobs that can be done together; in their order."""
-    groups: dict[object, list[tuple[Job, Form]]] = {}
+def _groups(plan: Plan, batch: Sequence[Job]) -> list[list[tuple[Job, Load]]]:
+    """The jobs that can be done together, each with what loads its config; in their order."""
+    groups: dict[object, list[tuple[Job, Load]]] = {}
     for job in batch:
-        form = Form(None, None, {})
+        key: object = job.number
+        load: Load = config.load
         if len(batch) > 1:
             with suppress(TftrainError):  # it is told when the trial's turn comes
-                form = alike.form(config.load(plan.path, job.overrides, data_files=True)[0])
-        groups.setdefault(form.key or job.number, []).append((job, form))
+                loaded = config.load(plan.path, job.overrides, data_files=True)
+                load = _already(loaded)
+                key = alike.form(loaded[0]).key or job.number
+        groups.setdefault(key, []).append((job, load))
     return list(groups.values())
 
 
-def _alone(plan: Plan, job: Job, runs_dir: Path) -> Outcome:
+def _already(found: Found) -> Callable[..., Found]:
+    """Finds what is there already."""
+    return lambda *_arguments, **_named: found
+
+
+def _alone(plan: Plan, job: Job, load: Load, runs_dir: Path) -> Outcome:
     began = time.perf_counter()
     watched = _Watched(plan, job)
-    ask = partial(_ask, plan, job, runs_dir)
     try:
-        made: Run | TftrainError | Stopped = fit(ask(), watched)
+        made: Run | TftrainError | Stopped = fit(_ask(plan, job, load, runs_dir), watched)
     except StorageError:
         raise
     except TftrainError as error:
@@ -110,31 +120,40 @@ def _alone(plan: Plan, job: Job, runs_dir: Path) -> Outcome:
     return _outcome(plan, watched, made, time.perf_counter() - began)
 
 
-def _ask(plan: Plan, job: Job, runs_dir: Path, other: Asked | None = None) -> Asked:
-    """What a trial is asked for; the rows are those of another trial, if that has the same."""
-    ask = partial(prepare, plan.path, job.overrides, runs_dir=runs_dir, allow_code=plan.allow_code)
-    return ask() if other is None else ask(read=lambda *_: other.splits)
-
-
-def _together(plan: Plan, group: Sequence[tuple[Job, Form]], runs_dir: Path) -> Iterator[Outcome]:
+def _together(plan: Plan, group: Sequence[tuple[Job, Load]], runs_dir: Path) -> Iterator[Outcome]:
     from tftrain.sweep import together
     from tftrain.training.stacked import Unstackable
 
     watched = [_Watched(plan, job) for job, _ in group]
     trials: list[together.Trial] = []
     try:
-        for (job, form), sees in zip(group, watched, strict=True):
-            asked = _ask(plan, job, runs_dir, trials[0].asked if trials else None)
-            trials.append(together.Trial(asked, form, sees))
+        for (job, load), sees in zip(group, watched, strict=True):
+            read = _already(trials[0].asked.splits) if trials else data.load
+            asked = _ask(plan, job, load, runs_dir, read)
+            trials.append(together.Trial(asked, alike.form(asked.config), sees))
         begun = time.perf_counter()
         population = together.begin(trials)
-    except (Unstackable, ConfigError):
-        for job, _ in group:
-            yield _alone(plan, job, runs_dir)
+    except StorageError:
+        raise
+    except (Unstackable, TftrainError):
+        for job, load in group:
+            yield _alone(plan, job, load, runs_dir)
         return
     build = time.perf_counter() - begun
     for place, made, seconds in together.train(population, trials, build):
         yield _outcome(plan, watched[place], made, seconds)
+
+
+def _ask(
+    plan: Plan, job: Job, load: Load, runs_dir: Path, read: Callable[..., Splits] = data.load
+) -> Asked:
+    return prepare(
+        *(plan.path, job.overrides),
+        runs_dir=runs_dir,
+        allow_code=plan.allow_code,
+        load=load,
+        read=read,
+    )
 
 
 def _outcome(

@@ -106,13 +106,14 @@ class Worker:
 
         Of several none has values that depend on what comes of another.
         """
+        known, limit = studies.tried(self.study), self.plan.trials
+        waiting = sum(one.state == "waiting" for one in known[:limit])
         for count in range(self.batch):
-            known = studies.tried(self.study)
-            limit = self.plan.trials
-            again = any(one.state == "waiting" for one in known[:limit])
-            if limit is not None and len(known) >= limit and not again:
+            number = len(known) + count - waiting
+            new = count >= waiting
+            if new and limit is not None and number >= limit:
                 return
-            if count and not again and studies.learns(self.plan, len(known)):
+            if new and count and studies.learns(self.plan, number):
                 return
             trial = self.study.ask(studies.distributions(self.plan))
             self.storage.record_heartbeat(_id(trial))

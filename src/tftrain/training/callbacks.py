@@ -11,6 +11,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from tftrain import checkpoint
 from tftrain.backend import keras
 from tftrain.config import (
@@ -122,11 +124,24 @@ def _in_folder(spec: Spec, folder: Path) -> Spec:
 
 
 def _adapted(callback: Any) -> Any:
-    """Lets LearningRateScheduler take a Keras schedule, counted in epochs."""
+    """Lets LearningRateScheduler take a Keras schedule, counted in epochs; compares in NumPy."""
     schedule = getattr(callback, "schedule", None)
     if isinstance(schedule, keras.optimizers.schedules.LearningRateSchedule):
         callback.schedule = lambda epoch, _rate: float(schedule(epoch))
+    choose = getattr(callback, "_set_monitor_op", None)
+    if choose is not None:
+        callback._set_monitor_op = lambda: _compare_quickly(callback, choose)  # noqa: SLF001 - as below
     return callback
+
+
+def _compare_quickly(callback: Any, choose: Callable[[], None]) -> None:
+    """Compares two numbers as Keras does, in float32, but without TensorFlow.
+
+    Keras chooses the comparison in a method that has no public name, once the model is there.
+    """
+    choose()
+    compare = np.less if callback.monitor_op is keras.ops.less else np.greater
+    callback.monitor_op = lambda one, other: bool(compare(np.float32(one), np.float32(other)))
 
 
 def _guarded(callback: Any, name: str, path: Place, source: Source) -> Any:
