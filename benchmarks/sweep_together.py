@@ -1,33 +1,53 @@
-"""A sweep as one population against as many fits in one process: python benchmarks/sweep_together.py.
+"""A sweep as one population against as many fits: python benchmarks/sweep_together.py.
 
-The digits 0 and 1, 32 learning rates and seeds. Each side is a whole process that leaves 32 run
-directories; the sweep's keeps its study besides.
+The digits 0 and 1, 32 learning rates and seeds, each side in one process that has imported
+TensorFlow. Each leaves 32 run directories; the sweep's seconds include Optuna's and its study.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from measure import DIGITS, compare, in_turns, machine, process_seconds, rounds_option, spread
+from measure import DIGITS, ROOT, compare, environment, in_turns, machine, rounds_option, spread
 
 BAR = 0.15
 RATE = "training.optimizer.RMSprop.learning_rate"
 RATES = (1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 2e-2)
 SEEDS = range(4)
-FITS = """
-import sys
+COUNT = len(RATES) * len(SEEDS)
+BEGIN = """
+import json, sys, time
 from pathlib import Path
+import tftrain.evaluate, tftrain.exported
 from tftrain.fit import fit, prepare
+from tftrain.sweep import job, plan, storage, trials, work
 from tftrain.terminal import Silent
 
 config, runs, *changes = sys.argv[1:]
+runs = Path(runs)
+begun = time.perf_counter()
+"""
+END = """
+print(json.dumps(time.perf_counter() - begun))
+"""
+FITS = """
 for change in changes:
-    fit(prepare(Path(config), change.split(), runs_dir=Path(runs)), Silent())
+    fit(prepare(Path(config), change.split(), runs_dir=runs), Silent())
+"""
+SWEEP = """
+made = plan.plan(Path(config), changes, plan.Asked(sampler="grid"), timed=False)
+where = storage.where(None, runs)
+nothing = lambda line: None
+setting = job.Setting(where, runs, 60, 1, None, (), False, nothing, nothing)
+with storage.quiet():
+    job.sweep(made, setting)
 """
 
 
@@ -36,33 +56,30 @@ def main() -> None:
     rounds_option(parser, 3)
     rounds = parser.parse_args().rounds
     machine()
-    sides = {"one population": partial(seconds, sweep), "one after another": partial(seconds, fits)}
+    tried = [f"{RATE}=choice({', '.join(map(str, RATES))})", f"training.seed=int(0, {SEEDS[-1]})"]
+    single = [f"{RATE}={rate} training.seed={seed}" for rate in RATES for seed in SEEDS]
+    sides = {
+        "one population": partial(seconds, SWEEP, tried),
+        "fits": partial(seconds, FITS, single),
+    }
     in_turns({"": sides["one population"]}, 1)  # files into the system's memory
     measured = in_turns(sides, rounds)
     for name, taken in measured.items():
-        print(f"{len(RATES) * len(SEEDS)} trainings, {name}: {spread(taken, ' s')}")
-    compare(measured["one population"], measured["one after another"], BAR)
+        print(f"{COUNT} trainings, {name}: {spread(taken, ' s')}")
+    compare(measured["one population"], measured["fits"], BAR)
 
 
-def seconds(command: Callable[[str], list[str]]) -> float:
-    """The time a whole process takes that trains all."""
+def seconds(script: str, changes: Sequence[str]) -> float:
+    """The seconds that a process takes for all trainings once TensorFlow is imported."""
     with tempfile.TemporaryDirectory() as runs:
-        taken = process_seconds(command(runs))
+        command = [sys.executable, "-c", BEGIN + script + END, DIGITS, runs, *changes]
+        done = subprocess.run(
+            command, cwd=ROOT, env=environment(), capture_output=True, text=True, check=False
+        )
         made = len(list(Path(runs).glob("*/model.keras")))
-        if made != len(RATES) * len(SEEDS):
-            sys.exit(f"{made} runs are finished")
-    return taken
-
-
-def sweep(runs: str) -> list[str]:
-    tried = [f"{RATE}=choice({', '.join(map(str, RATES))})", f"training.seed=int(0, {SEEDS[-1]})"]
-    command = [sys.executable, "-m", "tftrain", "sweep", DIGITS, *tried]
-    return [*command, "--sampler", "grid", "--quiet", "--runs-dir", runs]
-
-
-def fits(runs: str) -> list[str]:
-    changes = [f"{RATE}={rate} training.seed={seed}" for rate in RATES for seed in SEEDS]
-    return [sys.executable, "-c", FITS, DIGITS, runs, *changes]
+    if done.returncode or made != COUNT:
+        sys.exit(f"{made} runs are finished\n{done.stderr}")
+    return float(json.loads(done.stdout.splitlines()[-1]))
 
 
 if __name__ == "__main__":
