@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from tftrain.sweep.work import Worker
 
-_MOST = 32  # of more networks in one graph each takes as long as alone
+_MOST = 32  # with more networks in one graph the seconds grow as their number does
 
 
 @dataclass(frozen=True)
