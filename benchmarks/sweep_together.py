@@ -1,7 +1,8 @@
 """A sweep as one population against as many fits: python benchmarks/sweep_together.py.
 
-The digits 0 and 1, 32 learning rates and seeds, each side in one process that has imported
-TensorFlow. Each leaves 32 run directories; the sweep's seconds include Optuna's and its study.
+The digits 0 and 1, 32 learning rates and seeds, 100 epochs without early stopping, so that all take
+as many steps. Each side is one process that has imported what it needs, and leaves 32 run
+directories; the sweep's seconds include Optuna's, and its study.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ BAR = 0.15
 RATE = "training.optimizer.RMSprop.learning_rate"
 RATES = (1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 2e-2)
 SEEDS = range(4)
+ALL_EPOCHS = "training.callbacks=[]"
 COUNT = len(RATES) * len(SEEDS)
 BEGIN = """
 import json, sys, time
@@ -32,6 +34,7 @@ from tftrain.terminal import Silent
 
 config, runs, *changes = sys.argv[1:]
 runs = Path(runs)
+storage.connect(storage.where(str(runs / "other.sqlite3"), runs), 60)  # imports more of Optuna
 begun = time.perf_counter()
 """
 END = """
@@ -57,7 +60,10 @@ def main() -> None:
     rounds = parser.parse_args().rounds
     machine()
     tried = [f"{RATE}=choice({', '.join(map(str, RATES))})", f"training.seed=int(0, {SEEDS[-1]})"]
-    single = [f"{RATE}={rate} training.seed={seed}" for rate in RATES for seed in SEEDS]
+    tried.append(ALL_EPOCHS)
+    single = [
+        f"{RATE}={rate} training.seed={seed} {ALL_EPOCHS}" for rate in RATES for seed in SEEDS
+    ]
     sides = {
         "one population": partial(seconds, SWEEP, tried),
         "fits": partial(seconds, FITS, single),
