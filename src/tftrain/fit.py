@@ -40,7 +40,10 @@ from tftrain.prepare import Asked, prepare
 from tftrain.runs import Run
 
 if TYPE_CHECKING:
+    from tftrain.folds import Again
+    from tftrain.restarts import Kept
     from tftrain.training import Engine, Epoch, Job, NonFinite
+    from tftrain.training.members import Lesson
     from tftrain.training.population import Population
 
 __all__ = ["Asked", "Progress", "fit", "prepare"]
@@ -108,12 +111,13 @@ def fit(asked: Asked, progress: Progress) -> Run:
     with clock("build"), stopping.at_once():
         foreign.run(asked.source)
         engine = _engine(asked)
+        lessons = _lessons(asked, engine)
     with stopping.deferred():
         run, differences = opening.run(asked, engine.network, git, backend.versions())
         for line in differences:
             progress.warn(line)
         try:
-            _work(asked, engine, run, progress, clock)
+            _work(asked, engine, lessons, run, progress=progress, clock=clock)
         except Stopped as stopped:
             on = runs.going_on(run.folder, run.summary)
             raise Stopped(stopped.reason, stopped.exit_code, run.folder, on) from None
@@ -137,13 +141,13 @@ def begin_import() -> None:
 
 def _engine(asked: Asked) -> Engine:
     """The network and what runs it, once everything that Keras can refuse has been tried."""
-    from tftrain import evaluate, foreign, model, restarts, training
+    from tftrain import evaluate, foreign, model, training
     from tftrain.training import callbacks
 
     settings, source, splits = asked.config, asked.source, asked.splits
     problems: list[Problem] = []
     network = config.collect(problems, lambda: model.build(settings, source, splits.form))
-    built = config.collect(problems, lambda: callbacks.build(settings, source, asked.runs_dir))
+    config.collect(problems, lambda: callbacks.build(settings, source, asked.runs_dir))
     if network is not None:
         names = training.logged(network)
         watched = config.monitors(settings.data, settings.training, names)
@@ -158,20 +162,51 @@ def _engine(asked: Asked) -> Engine:
     except Exception as error:  # noqa: BLE001 - Keras raises what it likes
         message = f"this network can't be trained: {foreign.words(error, source)}"
         raise ConfigError(source.problem(("model", "layers"), "K005", message, key=True)) from None
-    if asked.run and asked.checkpoint:
-        misfit = restarts.misfit(asked, engine, built or [], asked.checkpoint.state)
-        if misfit:
-            mark = Mark(str(asked.run.folder / runs.CHECKPOINT))
-            raise RunError(Problem(mark, "R002", misfit))
     return engine
 
 
-def _job(asked: Asked, engine: Engine, run: Run, progress: Progress) -> Job | Population:
+def _lessons(asked: Asked, engine: Engine) -> list[Lesson]:
+    """What each network learns where there are several; where training goes on, that it can."""
+    from tftrain import folds, foreign, restarts, training
+    from tftrain.training import callbacks, population
+
+    lessons: list[Lesson] = []
+    if asked.config.training.restarts is not None:
+        lessons = restarts.lessons(asked, engine)
+    elif asked.folds:
+        try:
+            lessons = folds.lessons(asked, engine)
+        except ConfigError:
+            raise
+        except Exception as error:  # noqa: BLE001 - Keras raises what it likes
+            message = f"a fold's network can't be trained: {foreign.words(error, asked.source)}"
+            raise ConfigError(
+                asked.source.problem(("training", "folds"), "K005", message)
+            ) from None
+    if asked.run and asked.checkpoint:
+        state, built = (
+            asked.checkpoint.state,
+            callbacks.build(asked.config, asked.source, asked.runs_dir),
+        )
+        misfit = (
+            population.misfit(lessons, built, state)
+            if lessons
+            else training.misfit(engine, built, state)
+        )
+        if misfit:
+            mark = Mark(str(asked.run.folder / runs.CHECKPOINT))
+            raise RunError(Problem(mark, "R002", misfit))
+    return lessons
+
+
+def _job(
+    asked: Asked, engine: Engine, lessons: list[Lesson], run: Run, progress: Progress
+) -> Job | Population:
     from tftrain import restarts, training
     from tftrain.training import callbacks
 
-    if asked.config.training.restarts is not None:
-        return restarts.population(asked, engine, run, progress.say)
+    if lessons:
+        return restarts.population(asked, lessons, run, progress.say)
     settings, splits = asked.config, asked.splits
     return training.Job(
         engine=engine,
@@ -187,54 +222,91 @@ def _job(asked: Asked, engine: Engine, run: Run, progress: Progress) -> Job | Po
     )
 
 
-def _work(asked: Asked, engine: Engine, run: Run, progress: Progress, clock: _Clock) -> None:
+def _work(
+    asked: Asked,
+    engine: Engine,
+    lessons: list[Lesson],
+    run: Run,
+    *,
+    progress: Progress,
+    clock: _Clock,
+) -> None:
     """Everything that a run's directory sees: epochs, weights, metrics, a complete summary."""
-    from tftrain import evaluate, restarts
-    from tftrain.training import Job
+    from tftrain import evaluate, folds
 
-    with _closing(asked, run, clock, partial(_job, asked, engine, run, progress)) as job:
+    again = folds.again(asked, engine) if asked.folds else None
+    begin = partial(_job, asked, engine, lessons, run, progress)
+    with _closing(asked, run, clock, begin) as job:
         if constant := asked.splits.preparation.scaling.constant:
             progress.say(f"columns that hold one value only become 0: {constant}")
         with clock("training"), _told(asked):
-            _train(asked, job, run, progress, clock)
-            kept = {} if isinstance(job, Job) else restarts.choose(asked, job, run, progress.say)
+            keeper = Keeper(job.training.checkpoint.every, job.training.epochs, job.state.epoch)
+            _train(job, run, progress, lambda: _mark(asked, job, run, clock, keeper))
+            kept = _kept(asked, job, again, run, progress)
         with clock("saving"):
-            _save(asked, job, run)
+            _save(asked, kept.engine, run)
         with clock("evaluation"), _told(asked):
-            scores = evaluate.metrics(job.engine, asked.splits)
+            scores = {**kept.scores, **evaluate.metrics(kept.engine, asked.splits)}
             loss = asked.config.training.loss
-            for line in predictions.keep(run.folder, job.engine, asked.splits, loss):
+            told = predictions.keep(run.folder, kept.engine, asked.splits, loss, kept.made)
+            for line in told:
                 progress.say(line)
         run.write_metrics()
         run.update(
             state=runs.FINISHED,
             finished=opening.now(),
-            **_best(asked.config, job, run),
-            **kept,
+            **_best(asked.config, kept.job, run),
+            **kept.told,
             metrics=scores,
             seconds=clock.seconds | {"total": clock.total()},
         )
 
 
 def _train(
-    asked: Asked, job: Job | Population, run: Run, progress: Progress, clock: _Clock
+    job: Job | Population, run: Run, progress: Progress, mark: Callable[[], None] | None = None
 ) -> None:
+    """Carries a training out, to its end.
+
+    Args:
+        job: of one network or of many.
+        run: gets a row an epoch.
+        progress: is told of every epoch.
+        mark: is called after each.
+    """
     from tftrain import training
 
-    epochs = job.training.epochs
     passes = training.train(job) if isinstance(job, training.Job) else job.epochs()
-    keeper = Keeper(job.training.checkpoint.every, epochs, job.state.epoch)
-    progress.begin(epochs)
+    progress.begin(job.training.epochs)
     try:
         progress.advance(job.state.epoch)
         with closing(passes) as done:  # callbacks have their last word, whatever comes
             for epoch in done:
                 run.record(_row(epoch))
                 progress.epoch(epoch)
-                if keeper.due(job.state):
-                    keeper.keep(run.folder / runs.CHECKPOINT, _checkpoint(asked, job, run, clock))
+                if mark:
+                    mark()
     finally:
         progress.end()
+
+
+def _kept(
+    asked: Asked, job: Job | Population, again: Again | None, run: Run, progress: Progress
+) -> Kept:
+    """What a training that is over ends with."""
+    from tftrain import folds, restarts, training
+
+    if isinstance(job, training.Job):
+        return restarts.Kept(job.engine, job)
+    if again is None:
+        return restarts.choose(asked, job, run, progress.say)
+    train = partial(_train, run=run, progress=progress)
+    return folds.finish(asked, job, again, run, say=progress.say, train=train)
+
+
+def _mark(asked: Asked, job: Job | Population, run: Run, clock: _Clock, keeper: Keeper) -> None:
+    """Writes a checkpoint where one is due."""
+    if keeper.due(job.state):
+        keeper.keep(run.folder / runs.CHECKPOINT, _checkpoint(asked, job, run, clock))
 
 
 def _checkpoint(asked: Asked, job: Job | Population, run: Run, clock: _Clock) -> Checkpoint:
@@ -256,10 +328,10 @@ def _told(asked: Asked) -> Iterator[None]:
         raise TrainingError(problem) from None
 
 
-def _save(asked: Asked, job: Job | Population, run: Run) -> None:
+def _save(asked: Asked, engine: Engine, run: Run) -> None:
     from tftrain import exported
 
-    network = job.engine.network
+    network = engine.network
     _write_weights(run, network, asked.splits)
     others = exported.exportable(network, asked.config, asked.splits.preparation)
     files.require_space(run.folder, 2 * sum(weight.nbytes for weight in network.get_weights()))
@@ -314,7 +386,8 @@ def _keep(asked: Asked, run: Run, job: Job | Population, clock: _Clock) -> None:
             checkpoint.write(run.folder / runs.CHECKPOINT, kept)
     with suppress(StorageError):
         job.rewind()
-        _write_weights(run, job.engine.network, asked.splits)
+        splits = getattr(job, "splits", asked.splits)
+        _write_weights(run, job.engine.network, splits)
     with suppress(StorageError):
         run.write_metrics()
 

@@ -43,8 +43,13 @@ def table(histories: Iterable[Sequence[Mapping[str, float]]]) -> str:
     return text.getvalue()
 
 
-def said(found: Mapping[str, Any]) -> list[str]:
-    """`accuracy 99.2 % ± 0.3 over 32 starts` and the like, of what a summary holds."""
+def said(found: Mapping[str, Any], of: str) -> list[str]:
+    """`accuracy 99.2 % ± 0.3 over 32 starts` and the like, of what a summary holds.
+
+    Args:
+        found: what it holds under `population`.
+        of: what each network is: `starts`, `folds`.
+    """
     count = len(found["members"])
     lines = []
     for name, one in found["test" if "test" in found else "train"].items():
@@ -53,7 +58,7 @@ def said(found: Mapping[str, Any]) -> list[str]:
         else:
             mean = f"{one['mean']:.4g} ± {one['std']:.2g}"
         lines.append(
-            f"{name} {mean} over {count} starts (best {one['best']:.4g}, median "
+            f"{name} {mean} over {count} {of} (best {one['best']:.4g}, median "
             f"{one['median']:.4g}, worst {one['worst']:.4g})"
         )
     return lines

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -140,6 +140,11 @@ class Engine:
         """What `variables` hold now; in one call of a graph, as most are small."""
         values = self._reader()
         return {name: value.numpy() for name, value in zip(self.variables, values, strict=True)}
+
+    def put(self, values: Mapping[str, NDArray[Any]]) -> None:
+        """Gives `variables` what they are to hold."""
+        for name, variable in self.variables.items():
+            variable.assign(values[name])
 
     @cached_property
     def _reader(self) -> Any:
