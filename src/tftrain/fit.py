@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -23,15 +23,11 @@ from tftrain import (
     runs,
     stopping,
 )
-from tftrain import require as requirement
 from tftrain.checkpoint import Checkpoint, Keeper
 from tftrain.config import Config
 from tftrain.data import Splits
 from tftrain.errors import (
-    ConfigError,
-    Mark,
     Problem,
-    RunError,
     Stopped,
     StorageError,
     TrainingError,
@@ -40,16 +36,11 @@ from tftrain.prepare import Asked, prepare
 from tftrain.runs import Run
 
 if TYPE_CHECKING:
-    from tftrain.folds import Again
-    from tftrain.restarts import Kept
+    from tftrain.building import Built
     from tftrain.training import Engine, Epoch, Job, NonFinite
-    from tftrain.training.members import Lesson
     from tftrain.training.population import Population
 
 __all__ = ["Asked", "Progress", "fit", "prepare"]
-
-
-_NO_LOGS = ("epoch", "learning_rate", "seconds")  # the columns of metrics.csv besides
 
 
 class Progress(Protocol):
@@ -105,19 +96,17 @@ def fit(asked: Asked, progress: Progress) -> Run:
     for line in asked.splits.preparation.described():
         progress.say(line)
     with clock("import"):  # all of it: once a run is open, no handle may be left to read it with
-        from tftrain import backend, evaluate, exported, foreign  # noqa: F401
+        from tftrain import backend, building, exported  # noqa: F401
 
         backend.start(asked.config.training_seed, asked.config.training.threads or 1)
     with clock("build"), stopping.at_once():
-        foreign.run(asked.source)
-        engine = _engine(asked)
-        lessons = _lessons(asked, engine)
+        built = building.build(asked)
     with stopping.deferred():
-        run, differences = opening.run(asked, engine.network, git, backend.versions())
+        run, differences = opening.run(asked, built.engine.network, git, backend.versions())
         for line in differences:
             progress.warn(line)
         try:
-            _work(asked, engine, lessons, run, progress=progress, clock=clock)
+            _work(asked, built, run, progress, clock)
         except Stopped as stopped:
             on = runs.going_on(run.folder, run.summary)
             raise Stopped(stopped.reason, stopped.exit_code, run.folder, on) from None
@@ -139,110 +128,19 @@ def begin_import() -> None:
     threading.Thread(target=load, daemon=True).start()
 
 
-def _engine(asked: Asked) -> Engine:
-    """The network and what runs it, once everything that Keras can refuse has been tried."""
-    from tftrain import evaluate, foreign, model, training
-    from tftrain.training import callbacks
-
-    settings, source, splits = asked.config, asked.source, asked.splits
-    problems: list[Problem] = []
-    network = config.collect(problems, lambda: model.build(settings, source, splits.form))
-    config.collect(problems, lambda: callbacks.build(settings, source, asked.runs_dir))
-    if network is not None:
-        names = training.logged(network)
-        watched = config.monitors(settings.data, settings.training, names)
-        problems += [source.problem(*fault) for fault in watched]
-        bounds = map(str, asked.requirements)
-        config.collect(problems, lambda: requirement.parse(bounds, asked.metric_names(names)))
-    if problems:
-        raise ConfigError(problems)
-    engine = evaluate.engine_of(network, settings, len(splits.train))
-    try:
-        training.trace(engine, splits.weighted, settings.seed)
-    except Exception as error:  # noqa: BLE001 - Keras raises what it likes
-        message = f"this network can't be trained: {foreign.words(error, source)}"
-        raise ConfigError(source.problem(("model", "layers"), "K005", message, key=True)) from None
-    return engine
-
-
-def _lessons(asked: Asked, engine: Engine) -> list[Lesson]:
-    """What each network learns where there are several; where training goes on, that it can."""
-    from tftrain import folds, foreign, restarts, training
-    from tftrain.training import callbacks, population
-
-    lessons: list[Lesson] = []
-    if asked.config.training.restarts is not None:
-        lessons = restarts.lessons(asked, engine)
-    elif asked.folds:
-        try:
-            lessons = folds.lessons(asked, engine)
-        except ConfigError:
-            raise
-        except Exception as error:  # noqa: BLE001 - Keras raises what it likes
-            message = f"a fold's network can't be trained: {foreign.words(error, asked.source)}"
-            raise ConfigError(
-                asked.source.problem(("training", "folds"), "K005", message)
-            ) from None
-    if asked.run and asked.checkpoint:
-        state, built = (
-            asked.checkpoint.state,
-            callbacks.build(asked.config, asked.source, asked.runs_dir),
-        )
-        misfit = (
-            population.misfit(lessons, built, state)
-            if lessons
-            else training.misfit(engine, built, state)
-        )
-        if misfit:
-            mark = Mark(str(asked.run.folder / runs.CHECKPOINT))
-            raise RunError(Problem(mark, "R002", misfit))
-    return lessons
-
-
-def _job(
-    asked: Asked, engine: Engine, lessons: list[Lesson], run: Run, progress: Progress
-) -> Job | Population:
-    from tftrain import restarts, training
-    from tftrain.training import callbacks
-
-    if lessons:
-        return restarts.population(asked, lessons, run, progress.say)
-    settings, splits = asked.config, asked.splits
-    return training.Job(
-        engine=engine,
-        training=settings.training,
-        train=splits.weighted,
-        validation=splits.validation,
-        seed=settings.training_seed,
-        callbacks=callbacks.build(settings, asked.source, run.folder),
-        say=progress.say,
-        advance=progress.advance,
-        begin=asked.checkpoint.state if asked.checkpoint else None,
-        logs=_logs(run.history[-1]) if run.history else {},
-    )
-
-
-def _work(
-    asked: Asked,
-    engine: Engine,
-    lessons: list[Lesson],
-    run: Run,
-    *,
-    progress: Progress,
-    clock: _Clock,
-) -> None:
+def _work(asked: Asked, built: Built, run: Run, progress: Progress, clock: _Clock) -> None:
     """Everything that a run's directory sees: epochs, weights, metrics, a complete summary."""
-    from tftrain import evaluate, folds
+    from tftrain import building, evaluate
 
-    again = folds.again(asked, engine) if asked.folds else None
-    begin = partial(_job, asked, engine, lessons, run, progress)
+    begin = partial(building.begin, asked, built, run, progress.say, progress.advance)
     with _closing(asked, run, clock, begin) as job:
         if constant := asked.splits.preparation.scaling.constant:
             progress.say(f"columns that hold one value only become 0: {constant}")
         with clock("training"), _told(asked):
             keeper = Keeper(job.training.checkpoint.every, job.training.epochs, job.state.epoch)
             _train(job, run, progress, lambda: _mark(asked, job, run, clock, keeper))
-            kept = _kept(asked, job, again, run, progress)
+            train = partial(_train, run=run, progress=progress)
+            kept = building.end(asked, built, job, run, say=progress.say, train=train)
         with clock("saving"):
             _save(asked, kept.engine, run)
         with clock("evaluation"), _told(asked):
@@ -287,20 +185,6 @@ def _train(
                     mark()
     finally:
         progress.end()
-
-
-def _kept(
-    asked: Asked, job: Job | Population, again: Again | None, run: Run, progress: Progress
-) -> Kept:
-    """What a training that is over ends with."""
-    from tftrain import folds, restarts, training
-
-    if isinstance(job, training.Job):
-        return restarts.Kept(job.engine, job)
-    if again is None:
-        return restarts.choose(asked, job, run, progress.say)
-    train = partial(_train, run=run, progress=progress)
-    return folds.finish(asked, job, again, run, say=progress.say, train=train)
 
 
 def _mark(asked: Asked, job: Job | Population, run: Run, clock: _Clock, keeper: Keeper) -> None:
@@ -402,11 +286,6 @@ def _row(epoch: Epoch) -> dict[str, float]:
     logs = {name: value for name, value in epoch.logs.items() if name != "learning_rate"}
     rate, seconds = epoch.learning_rate, round(epoch.seconds, 6)
     return {"epoch": epoch.number, **logs, "learning_rate": rate, "seconds": seconds}
-
-
-def _logs(row: Mapping[str, float]) -> dict[str, float]:
-    """What `_row` made a row of."""
-    return {name: value for name, value in row.items() if name not in _NO_LOGS}
 
 
 def _best(settings: Config, job: Job | Population, run: Run) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tftrain import evaluate, model, predictions, restarts, spread, training
+from tftrain.backend import start
 from tftrain.data import Form
 from tftrain.errors import counted
 from tftrain.predictions import Predictions
@@ -34,6 +35,7 @@ def lessons(asked: Asked, engine: Engine) -> list[Lesson]:
     for fold in asked.folds:
         fitting = next((one for form, one in known if _is_same(form, fold.form)), None)
         if fitting is None:
+            start(asked.config.training_seed)  # its variables get the same names
             network = model.build(asked.config, asked.source, fold.form)
             fitting = evaluate.engine_of(network, asked.config, len(fold.train))
             training.trace(fitting, fold.weighted, asked.config.seed)

@@ -181,7 +181,7 @@ class Training(Section):
         description="Cross-validation: so many networks, each tested on rows that it alone has not "
         "seen; what is kept has learnt from all rows, for as many epochs as was the median's best.",
     )
-    keep: Literal["best", "ensemble"] = Field(
+    keep: Annotated[Literal["best", "ensemble"], word("best", "ensemble")] = Field(
         default="best",
         description="Of `restarts`: the best network, or all as one that gives the mean of their "
         "predictions.",
