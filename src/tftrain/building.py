@@ -103,7 +103,7 @@ def end(
     if isinstance(job, Job):
         return Kept(job.engine, job)
     if built.again is None:
-        return restarts.choose(asked, job, run, say)
+        return restarts.choose(asked, job, run)
     return folds.finish(asked, job, built.again, run, say=say, train=train)
 
 

@@ -153,8 +153,7 @@ def _work(asked: Asked, built: Built, run: Run, progress: Progress, clock: _Cloc
         run.update(
             state=runs.FINISHED,
             finished=opening.now(),
-            **_best(asked.config, kept.job, run),
-            **kept.told,
+            **{**_best(asked.config, kept.job, run), **kept.told},
             metrics=scores,
             seconds=clock.seconds | {"total": clock.total()},
         )

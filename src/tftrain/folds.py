@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tftrain import evaluate, model, predictions, restarts, spread, training
+from tftrain import evaluate, model, predictions, restarts, training
 from tftrain.backend import start
 from tftrain.data import Form
 from tftrain.errors import counted
@@ -83,8 +83,6 @@ def finish(
     """
     scores = populations.scores(job)
     told = restarts.recorded(asked, job, scores, run)
-    for line in spread.said(told, "folds"):
-        say(line)
     for member in job.members:
         if member.failed:
             say(f"fold {member.number + 1} counts for nothing: {member.failed}")

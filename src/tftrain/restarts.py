@@ -66,7 +66,7 @@ def population(asked: Asked, learnt: Sequence[Lesson], run: Run, say: Say) -> Po
     )
 
 
-def choose(asked: Asked, job: Population, run: Run, say: Say) -> Kept:
+def choose(asked: Asked, job: Population, run: Run) -> Kept:
     """Keeps the best network, or all of them as one, and writes every one's history."""
     scores = populations.scores(job)
     best = job.keep_best(scores)
@@ -76,12 +76,9 @@ def choose(asked: Asked, job: Population, run: Run, say: Say) -> Kept:
     ]
     told = recorded(asked, job, scores, run)
     told["kept"] = best.number
-    for line in spread.said(told, "starts"):
-        say(line)
-    engine = job.engine
     if asked.config.training.keep == "ensemble":
-        engine = _together(asked, job)
-    return Kept(engine, job, {"population": told})
+        return Kept(_together(asked, job), job, {"population": told, "kept": "ensemble"})
+    return Kept(job.engine, job, {"population": told})
 
 
 def recorded(
