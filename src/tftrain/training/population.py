@@ -304,11 +304,15 @@ def first_values(build: Callable[[Lesson], Any]) -> Callable[[Lesson], Values]:
         build: the layers of a lesson's network again, as one that isn't compiled. The network that
             is there has not made its first step.
     """
+    begun: dict[Engine, Values] = {}
 
     def values(lesson: Lesson) -> Values:
+        engine = lesson.engine
+        if engine not in begun:
+            begun[engine] = engine.values()
         keras.utils.set_random_seed(lesson.seed)
         built = [variable.numpy() for variable in build(lesson).variables]
-        own = [name for name in lesson.engine.variables if name.startswith("network/")]
-        return lesson.engine.values() | dict(zip(own, built, strict=True))
+        own = [name for name in engine.variables if name.startswith("network/")]
+        return begun[engine] | dict(zip(own, built, strict=True))
 
     return values
