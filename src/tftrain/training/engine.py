@@ -71,9 +71,6 @@ class Engine:
         self._memory_bytes = memory_bytes
         self._train = Loop(network, network.train_step, batch_size, jit_compile)
         self._test = Loop(network, network.test_step, evaluation_batch_size, jit_compile)
-        self._predict = tf.function(
-            lambda inputs: network.predict_step((inputs,)), autograph=False, reduce_retracing=True
-        )
         self._tensors: dict[int, tuple[Part, Any]] = {}
 
     def train(
@@ -168,9 +165,16 @@ class Engine:
         for start in range(0, len(part), size):
             rows = slice(start, start + size)
             with refusing():
-                outputs = self._predict(tf.constant(part.raw(rows))).numpy()
+                outputs = self._predictor(tf.constant(part.raw(rows))).numpy()
             yield outputs
             stopping.check()
+
+    @cached_property
+    def _predictor(self) -> Any:
+        network = self.network
+        predict = tf.function(lambda inputs: network.predict_step((inputs,)), autograph=False)
+        signature = tf.TensorSpec([None, *network.input_shape[1:]], tf.float32)
+        return predict.get_concrete_function(signature)
 
     def _pass(
         self,
