@@ -73,6 +73,8 @@ def test_every_value_knows_where_it_came_from(path):
         ("training", "epochs"): "own.yaml:4",
         ("training", "seed"): "default",
         ("training", "restarts"): "default",
+        ("training", "folds"): "default",
+        ("training", "keep"): "default",
         ("training", "batch_size"): "default",
         ("training", "validation_batch_size"): "default",
         ("training", "shuffle"): "default",

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tftrain import predictions, runs
+from tftrain import data, predictions, runs
 from tftrain.config import Arrays
-from tftrain.data import Part, Splits
+from tftrain.data import Form, Part, Splits
 from tftrain.errors import ConfigError, Mark, Problem, RunError, TftrainError
 from tftrain.predictions import Predictions
 from tftrain.recorded import Recorded
@@ -97,10 +97,15 @@ def _scored(
     if splits is None:
         notes.append(f"no linear model beside it: {lack}")
     else:
-        rows = asked.part or splits.parts()[asked.name]
+        known = splits.parts()
         learnt = predictions.learnt(run.form, splits.train.labels) if learnt is None else learnt
-        linear = _linear(run, splits, rows.thinned(len(made)), made)
-        if rows.weights is not None:
+        if asked.part is None and asked.name not in known:  # each row was asked of its own fold
+            linear = _linear_of_folds(run, made)
+        else:
+            rows = (asked.part or known[asked.name]).thinned(len(made))
+            _require_same(run, rows, made)
+            linear = _linear(run.form, splits, rows, made)
+        if (asked.part or splits.train).weights is not None:
             notes.append("rows count alike here; only the loss has their weights")
     if learnt is None:
         learnt = predictions.learnt(run.form, made.labels, own=True)
@@ -176,22 +181,38 @@ def _splits(run: Recorded) -> tuple[Splits | None, str]:
         return None, error.problems[0].message
 
 
-def _linear(run: Recorded, splits: Splits, rows: Part, made: Predictions) -> Predictions | None:
-    """What a linear model makes of the same rows; None where there is too little to learn from."""
+def _require_same(run: Recorded, rows: Part, made: Predictions) -> None:
     if not np.array_equal(rows.row_numbers, made.rows):
         message = "damaged: predictions of other rows; without it, `tftrain eval` predicts anew"
         raise RunError(Problem(Mark(str(run.folder / runs.PREDICTIONS)), "R002", message))
+
+
+def _linear_of_folds(run: Recorded, made: Predictions) -> Predictions | None:
+    """What linear models make of the rows of each fold, learnt from the fold's other rows."""
+    every = []
+    for fold in data.folds(run.config, run.source):
+        tested = fold.parts()["test"]
+        rows = tested.chosen(np.flatnonzero(np.isin(tested.row_numbers, made.rows)))
+        order = np.argsort(made.rows, kind="stable")
+        places = order[np.searchsorted(made.rows, rows.row_numbers, sorter=order)]
+        every.append(_linear(fold.form, fold, rows, made.taken(places)))
+    known = [one for one in every if one is not None]
+    return predictions.joined(known) if len(known) == len(every) else None
+
+
+def _linear(form: Form, splits: Splits, rows: Part, made: Predictions) -> Predictions | None:
+    """What a linear model makes of the same rows; None where there is too little to learn from."""
     numbers = int(np.prod(splits.train.shape, dtype=np.int64))
     count = baselines.enough(len(splits.train), numbers)
     train = splits.train.thinned(count)
-    classes = len(run.form.classes or ())
-    labels = predictions.truth(run.form, train.labels) if classes else train.labels
+    classes = len(form.classes or ())
+    labels = predictions.truth(form, train.labels) if classes else train.labels
     if not count or len(np.unique(labels)) < _TWO:
         return None
     lesson = baselines.Lesson(_flat(train), labels, classes)
     outputs = baselines.linear(lesson, _flat(rows))
     if not classes:
-        own = predictions.truth(run.form, outputs.reshape(rows.labels.shape))
+        own = predictions.truth(form, outputs.reshape(rows.labels.shape))
         return replace(made, outputs=own)
     return replace(made, outputs=outputs[:, 1] if classes == _TWO else outputs, margins=False)
 

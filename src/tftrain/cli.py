@@ -99,7 +99,7 @@ def fit(
 ) -> None:
     """Train a network; print its metrics and, last, its run directory."""
     from tftrain import fit as job
-    from tftrain import terminal
+    from tftrain import spread, terminal
     from tftrain.errors import Stopped
 
     if time_limit is not None:
@@ -129,7 +129,7 @@ def fit(
         _emit_run(run.folder, run.summary, checks)
     else:
         emit(*checks, terminal.metrics_table(run.summary["metrics"]))
-        emit(terminal.summary_line(run.summary), run.folder)
+        emit(*spread.said(run.summary), terminal.summary_line(run.summary), run.folder)
     exit_unless_met(asked.requirements, run.summary["metrics"])
     if not all(one.passed for one in checks):
         raise typer.Exit(1)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 
-from tftrain import checkpoint, config, files, opening, predictions, runs
+from tftrain import checkpoint, config, files, opening, runs
 from tftrain.checkpoint import Checkpoint, State
 from tftrain.config import Config
 from tftrain.data import Splits
@@ -127,25 +127,18 @@ def non_finite(asked: Asked, error: NonFinite) -> Problem:
     return asked.source.problem(("training", "optimizer"), "T001", message)
 
 
-def save(asked: Asked, job: Ended, run: Run, model: Any) -> None:
+def save(asked: Asked, network: Any, run: Run, model: Any) -> None:
     """Writes the kept weights.
 
     Args:
         asked: from `prepare`.
-        job: whose network holds them.
+        network: that holds them.
         run: of the training.
         model: the network for others, from `exported.exportable`.
     """
-    network = job.engine.network
     _write_weights(run, network, asked.splits)
     files.require_space(run.folder, 2 * sum(weight.nbytes for weight in network.get_weights()))
     files.fill(run.folder / runs.MODEL, model.save)
-
-
-def predict(asked: Asked, job: Ended, run: Run, say: Callable[[str], None]) -> None:
-    """Writes what the network makes of rows it hasn't learnt from."""
-    for line in predictions.keep(run.folder, job.engine, asked.splits, asked.config.training.loss):
-        say(line)
 
 
 def finish(asked: Asked, job: Ended, run: Run, clock: Clock, found: Mapping[str, Any]) -> None:
@@ -162,8 +155,7 @@ def finish(asked: Asked, job: Ended, run: Run, clock: Clock, found: Mapping[str,
     run.update(
         state=runs.FINISHED,
         finished=opening.now(),
-        **_best(asked.config, job, run),
-        **found,
+        **{**_best(asked.config, job, run), **found},
         seconds=clock.seconds | {"total": clock.total()},
     )
 
@@ -176,7 +168,7 @@ def _keep(asked: Asked, run: Run, job: Ended, clock: Clock) -> None:
             checkpoint.write(run.folder / runs.CHECKPOINT, kept)
     with suppress(StorageError):
         job.rewind()
-        _write_weights(run, job.engine.network, asked.splits)
+        _write_weights(run, job.engine.network, getattr(job, "splits", asked.splits))
     with suppress(StorageError):
         run.write_metrics()
 

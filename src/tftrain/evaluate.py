@@ -10,7 +10,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from tftrain import foreign, model, recorded, runs, stopping
+from tftrain import ensemble, foreign, model, recorded, runs, stopping
 from tftrain.backend import start
 from tftrain.config import Config
 from tftrain.data import Part, Preparation, Splits
@@ -57,6 +57,8 @@ def revive(run: Recorded) -> Trained:
         start(settings.seed, settings.training.threads or 1)
         foreign.run(run.source)
         network = model.build(settings, run.source, run.form)
+        if run.networks > 1:
+            network = ensemble.build(settings, run.source, run.form, run.networks)
     misfit = model.set_weights_by_name(network, dict(run.weights))
     if misfit:
         raise RunError(Problem(Mark(str(run.folder / runs.WEIGHTS)), "R002", misfit))

@@ -53,7 +53,9 @@ def exportable(network: Any, config: Config, preparation: Preparation) -> Any:
             shape = (None, None, channels)
             layers = [keras.layers.Resizing(height, width, antialias=True), *layers]
         inputs = out = keras.Input(shape)
-    for layer in [*layers, *network.layers, *_behind(network, config, preparation.target)]:
+    alone = isinstance(network, keras.Sequential)  # of an ensemble, all stays together
+    body = network.layers if alone else [network]
+    for layer in [*layers, *body, *_behind(network, config, preparation.target)]:
         out = layer(out, training=False) if _at_random(layer) else layer(out)
     with warnings.catch_warnings():  # of a name that Keras doesn't allow for an input
         warnings.simplefilter("ignore", UserWarning)
@@ -66,7 +68,8 @@ def _at_random(layer: Any) -> bool:
     Keras's augmentation does: `model(inputs)` would augment, and only `model.predict` would not.
     """
     training = inspect.signature(layer.call).parameters.get("training")
-    return training is not None and training.default is True
+    several = isinstance(layer, keras.Model)  # which hands it on
+    return training is not None and (several or training.default is True)
 
 
 def _behind(network: Any, config: Config, target: TargetScaling | None) -> list[Any]:

@@ -5,27 +5,24 @@ from __future__ import annotations
 import importlib
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import closing, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
-from tftrain import config, ending, environment, opening, runs, stopping
-from tftrain import require as requirement
+from tftrain import ending, environment, opening, predictions, runs, stopping
 from tftrain.checkpoint import Keeper
 from tftrain.ending import Clock
-from tftrain.errors import ConfigError, Mark, Problem, RunError, Stopped
+from tftrain.errors import Stopped
 from tftrain.prepare import Asked, prepare
 from tftrain.runs import Run
 
 if TYPE_CHECKING:
-    from tftrain.training import Engine, Epoch, Job
+    from tftrain.building import Built
+    from tftrain.training import Epoch, Job
     from tftrain.training.population import Population
 
 __all__ = ["Asked", "Progress", "fit", "prepare"]
-
-
-_NO_LOGS = ("epoch", "learning_rate", "seconds")  # the columns of metrics.csv besides
 
 
 class Progress(Protocol):
@@ -81,18 +78,17 @@ def fit(asked: Asked, progress: Progress) -> Run:
     for line in asked.splits.preparation.described():
         progress.say(line)
     with clock("import"):  # all of it: once a run is open, no handle may be left to read it with
-        from tftrain import backend, evaluate, exported, foreign  # noqa: F401
+        from tftrain import backend, building, exported  # noqa: F401
 
         backend.start(asked.config.training_seed, asked.config.training.threads or 1)
     with clock("build"), stopping.at_once():
-        foreign.run(asked.source)
-        engine = engine_of(asked)
+        built = building.build(asked)
     with stopping.deferred():
-        run, differences = opening.run(asked, engine.network, git, backend.versions())
+        run, differences = opening.run(asked, built.engine.network, git, backend.versions())
         for line in differences:
             progress.warn(line)
         try:
-            _work(asked, engine, run, progress, clock)
+            _work(asked, built, run, progress, clock)
         except Stopped as stopped:
             on = runs.going_on(run.folder, run.summary)
             raise Stopped(stopped.reason, stopped.exit_code, run.folder, on) from None
@@ -114,116 +110,66 @@ def begin_import() -> None:
     threading.Thread(target=load, daemon=True).start()
 
 
-def engine_of(asked: Asked, adapt: Callable[[Engine], None] | None = None) -> Engine:
-    """The network and what runs it, once everything that Keras can refuse has been tried.
-
-    Args:
-        asked: from `prepare`.
-        adapt: changes the network before its training graph is traced.
-
-    Raises:
-        ConfigError: when Keras refuses what the config asks for.
-        RunError: when the checkpoint to go on from is of another training.
-    """
-    from tftrain import evaluate, foreign, model, restarts, training
-    from tftrain.training import callbacks
-
-    settings, source, splits = asked.config, asked.source, asked.splits
-    problems: list[Problem] = []
-    network = config.collect(problems, lambda: model.build(settings, source, splits.form))
-    built = config.collect(problems, lambda: callbacks.build(settings, source, asked.runs_dir))
-    if network is not None:
-        names = training.logged(network)
-        watched = config.monitors(settings.data, settings.training, names)
-        problems += [source.problem(*fault) for fault in watched]
-        bounds = map(str, asked.requirements)
-        config.collect(problems, lambda: requirement.parse(bounds, asked.metric_names(names)))
-    if problems:
-        raise ConfigError(problems)
-    engine = evaluate.engine_of(network, settings, len(splits.train))
-    if adapt is not None:
-        adapt(engine)
-    try:
-        training.trace(engine, splits.weighted, settings.seed)
-    except Exception as error:  # noqa: BLE001 - Keras raises what it likes
-        message = f"this network can't be trained: {foreign.words(error, source)}"
-        raise ConfigError(source.problem(("model", "layers"), "K005", message, key=True)) from None
-    if asked.run and asked.checkpoint:
-        misfit = restarts.misfit(asked, engine, built or [], asked.checkpoint.state)
-        if misfit:
-            mark = Mark(str(asked.run.folder / runs.CHECKPOINT))
-            raise RunError(Problem(mark, "R002", misfit))
-    return engine
-
-
-def _job(asked: Asked, engine: Engine, run: Run, progress: Progress) -> Job | Population:
-    from tftrain import restarts, training
-    from tftrain.training import callbacks
-
-    if asked.config.training.restarts is not None:
-        return restarts.population(asked, engine, run, progress.say)
-    settings, splits = asked.config, asked.splits
-    return training.Job(
-        engine=engine,
-        training=settings.training,
-        train=splits.weighted,
-        validation=splits.validation,
-        seed=settings.training_seed,
-        callbacks=callbacks.build(settings, asked.source, run.folder),
-        say=progress.say,
-        advance=progress.advance,
-        begin=asked.checkpoint.state if asked.checkpoint else None,
-        logs=_logs(run.history[-1]) if run.history else {},
-    )
-
-
-def _work(asked: Asked, engine: Engine, run: Run, progress: Progress, clock: Clock) -> None:
+def _work(asked: Asked, built: Built, run: Run, progress: Progress, clock: Clock) -> None:
     """Everything that a run's directory sees: epochs, weights, metrics, a complete summary."""
-    from tftrain import evaluate, exported, restarts
-    from tftrain.training import Job
+    from tftrain import building, evaluate, exported
 
-    with ending.closing(asked, run, clock, partial(_job, asked, engine, run, progress)) as job:
+    begin = partial(building.begin, asked, built, run, progress.say, progress.advance)
+    with ending.closing(asked, run, clock, begin) as job:
         if constant := asked.splits.preparation.scaling.constant:
             progress.say(f"columns that hold one value only become 0: {constant}")
         with clock("training"), ending.told(asked):
-            _train(asked, job, run, progress, clock)
-            kept = {} if isinstance(job, Job) else restarts.choose(asked, job, run, progress.say)
+            keeper = Keeper(job.training.checkpoint.every, job.training.epochs, job.state.epoch)
+            _train(job, run, progress, lambda: _mark(asked, job, run, clock, keeper))
+            train = partial(_train, run=run, progress=progress)
+            kept = building.end(asked, built, job, run, say=progress.say, train=train)
         with clock("saving"):
-            network = job.engine.network
+            network = kept.engine.network
             model = exported.exportable(network, asked.config, asked.splits.preparation)
-            ending.save(asked, job, run, model)
+            ending.save(asked, network, run, model)
         with clock("evaluation"), ending.told(asked):
-            scores = evaluate.metrics(job.engine, asked.splits)
-            ending.predict(asked, job, run, progress.say)
-        ending.finish(asked, job, run, clock, {**kept, "metrics": scores})
+            scores = {**kept.scores, **evaluate.metrics(kept.engine, asked.splits)}
+            loss = asked.config.training.loss
+            told = predictions.keep(run.folder, kept.engine, asked.splits, loss, kept.made)
+            for line in told:
+                progress.say(line)
+        ending.finish(asked, kept.job, run, clock, {**kept.told, "metrics": scores})
 
 
-def _train(asked: Asked, job: Job | Population, run: Run, progress: Progress, clock: Clock) -> None:
+def _train(
+    job: Job | Population, run: Run, progress: Progress, mark: Callable[[], None] | None = None
+) -> None:
+    """Carries a training out, to its end.
+
+    Args:
+        job: of one network or of many.
+        run: gets a row an epoch.
+        progress: is told of every epoch.
+        mark: is called after each.
+    """
     from tftrain import training
 
-    epochs = job.training.epochs
     passes = training.train(job) if isinstance(job, training.Job) else job.epochs()
-    keeper = Keeper(job.training.checkpoint.every, epochs, job.state.epoch)
-    progress.begin(epochs)
+    progress.begin(job.training.epochs)
     try:
         progress.advance(job.state.epoch)
         with closing(passes) as done:  # callbacks have their last word, whatever comes
             for epoch in done:
                 run.record(_row(epoch))
                 progress.epoch(epoch)
-                if keeper.due(job.state):
-                    kept = ending.checkpoint_of(asked, job, run, clock)
-                    keeper.keep(run.folder / runs.CHECKPOINT, kept)
+                if mark:
+                    mark()
     finally:
         progress.end()
+
+
+def _mark(asked: Asked, job: Job | Population, run: Run, clock: Clock, keeper: Keeper) -> None:
+    """Writes a checkpoint where one is due."""
+    if keeper.due(job.state):
+        keeper.keep(run.folder / runs.CHECKPOINT, ending.checkpoint_of(asked, job, run, clock))
 
 
 def _row(epoch: Epoch) -> dict[str, float]:
     logs = {name: value for name, value in epoch.logs.items() if name != "learning_rate"}
     rate, seconds = epoch.learning_rate, round(epoch.seconds, 6)
     return {"epoch": epoch.number, **logs, "learning_rate": rate, "seconds": seconds}
-
-
-def _logs(row: Mapping[str, float]) -> dict[str, float]:
-    """What `_row` made a row of."""
-    return {name: value for name, value in row.items() if name not in _NO_LOGS}

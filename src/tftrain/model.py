@@ -32,6 +32,7 @@ from tftrain.objects import build as made
 from tftrain.objects import make
 
 Shape = tuple[int | None, ...]
+_NAME = "network"
 _TRIED_ROWS = 3  # of one row, shapes that don't fit can be stretched
 
 
@@ -52,37 +53,49 @@ def build(config: Config, source: Source, form: Form) -> Any:
     """
     problems: list[Problem] = []
     layers = _layers(config, source, problems)
-    loss = collect(problems, partial(_loss, config, source))
-    optimizer_spec = config.training.optimizer
-    optimizer = collect(
-        problems, partial(make, "optimizer", optimizer_spec, ("training", "optimizer"), source)
-    )
+    collect(problems, partial(_loss, config, source))
+    collect(problems, partial(_optimizer, config, source))
     _metrics(config, source, problems, None)
     if problems:
         raise ConfigError(problems)
     network = _assemble(layers, form.inputs, source)
     _check_output(config, source, network.output_shape[1:], form)
-    metrics = _metrics(config, source, problems, (network.output_shape, (None, *form.labels)))
-    if form.target is not None:
-        for metric in itertools.chain.from_iterable(metrics.values()):
-            _in_units(metric, form.target)
-    try:
-        network.compile(optimizer=optimizer, loss=loss, jit_compile=False, **metrics)
-        network.optimizer.build(network.trainable_variables)
-    except Exception as error:  # noqa: BLE001 - Keras raises what it likes
-        message = f"`{optimizer_spec.name}`: {words(error, source)}"
-        raise ConfigError(source.problem(("training", "optimizer"), "K004", message)) from None
+    metrics = compiled(network, config, source, form)
+    _try_layers(network, config, source, form)
     _try(network, metrics, config, source, form)
     return network
 
 
-def layered(config: Config, source: Source, form: Form) -> Any:
+def compiled(network: Any, config: Config, source: Source, form: Form) -> dict[str, list[Any]]:
+    """Gives a network the loss, the metrics and the optimizer that a config asks for.
+
+    Returns:
+        The metrics by section.
+
+    Raises:
+        ConfigError: when Keras refuses one of them.
+    """
+    metrics = _metrics(config, source, [], (network.output_shape, (None, *form.labels)))
+    if form.target is not None:
+        for metric in itertools.chain.from_iterable(metrics.values()):
+            _in_units(metric, form.target)
+    loss, optimizer = _loss(config, source), _optimizer(config, source)
+    try:
+        network.compile(optimizer=optimizer, loss=loss, jit_compile=False, **metrics)
+        network.optimizer.build(network.trainable_variables)
+    except Exception as error:  # noqa: BLE001 - Keras raises what it likes
+        message = f"`{config.training.optimizer.name}`: {words(error, source)}"
+        raise ConfigError(source.problem(("training", "optimizer"), "K004", message)) from None
+    return metrics
+
+
+def layered(config: Config, source: Source, form: Form, name: str = _NAME) -> Any:
     """The layers of a network that `build` has built, made anew: with other first weights.
 
     Returns:
-        A `keras.Sequential` that isn't compiled.
+        A `keras.Sequential` of that name that isn't compiled.
     """
-    return _assemble(_layers(config, source, []), form.inputs, source)
+    return _assemble(_layers(config, source, []), form.inputs, source, name)
 
 
 def weights_by_name(network: Any) -> dict[str, Any]:
@@ -137,7 +150,7 @@ def _layers(config: Config, source: Source, problems: list[Problem]) -> list[Any
     return layers
 
 
-def _assemble(layers: list[Any], shape: tuple[int, ...], source: Source) -> Any:
+def _assemble(layers: list[Any], shape: tuple[int, ...], source: Source, name: str = _NAME) -> Any:
     if isinstance(layers[0], keras.layers.InputLayer) and layers[0].batch_shape[1:] != shape:
         message = f"takes rows of shape {layers[0].batch_shape[1:]}; the data's are {shape}"
         raise ConfigError(source.problem(("model", "layers", 0), "K005", message))
@@ -147,10 +160,10 @@ def _assemble(layers: list[Any], shape: tuple[int, ...], source: Source) -> Any:
     else:
         offset = 0
     with suppress(Exception):  # which layer it was is found below
-        network = keras.Sequential(layers, name="network")
+        network = keras.Sequential(layers, name=name)
         if network.output_shape:  # it has none, and raises, where Keras gave up without a word
             return network
-    network, before = keras.Sequential(name="network"), shape
+    network, before = keras.Sequential(name=name), shape
     for place, layer in enumerate(layers):
         try:
             network.add(layer)
@@ -160,6 +173,10 @@ def _assemble(layers: list[Any], shape: tuple[int, ...], source: Source) -> Any:
             path = ("model", "layers", max(0, place - offset))
             raise ConfigError(source.problem(path, "K005", message)) from None
     return network
+
+
+def _optimizer(config: Config, source: Source) -> Any:
+    return make("optimizer", config.training.optimizer, ("training", "optimizer"), source)
 
 
 def _loss(config: Config, source: Source) -> Any:
@@ -229,14 +246,9 @@ def _check_output(config: Config, source: Source, output: Shape, form: Form) -> 
         raise ConfigError(source.problem(path, "K005", message))
 
 
-def _try(
-    network: Any, metrics: dict[str, list[Any]], config: Config, source: Source, form: Form
-) -> None:
-    """A step without updates on rows of zeros: what the loss and the metrics refuse, all of it.
-
-    It also builds the metrics, so that a graph traced later holds them all.
-    """
-    inputs = outputs = tf.zeros((_TRIED_ROWS, *form.inputs))
+def _try_layers(network: Any, config: Config, source: Source, form: Form) -> None:
+    """Every layer on rows of zeros: what each can't compute."""
+    outputs = tf.zeros((_TRIED_ROWS, *form.inputs))
     kept = [(variable, variable.numpy()) for variable in network.non_trainable_variables]
     first = len(config.model.layers) - len(network.layers)  # Keras keeps no Input among them
     for place, layer in enumerate(network.layers, first):
@@ -249,6 +261,17 @@ def _try(
             raise ConfigError(source.problem(path, "K005", message)) from None
     for variable, value in kept:  # the states of random numbers, means, what a row left behind
         variable.assign(value)
+
+
+def _try(
+    network: Any, metrics: dict[str, list[Any]], config: Config, source: Source, form: Form
+) -> None:
+    """A step without updates on rows of zeros: what the loss and the metrics refuse, all of it.
+
+    It also builds the metrics, so that a graph traced later holds them all.
+    """
+    inputs = tf.zeros((_TRIED_ROWS, *form.inputs))
+    outputs = network(inputs, training=False)
     numbers = "int32" if form.classes and not form.labels else "float32"
     shape = (1,) if outputs.shape[1:] == (1,) else form.labels  # as the engine hands them over
     labels = tf.zeros((_TRIED_ROWS, *shape), numbers)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -111,6 +111,18 @@ def predict(network: Network, part: Part, form: Form, loss: Spec) -> Predictions
         return replace(made, outputs=asked(loss, flat))
 
 
+def joined(several: Sequence[Predictions]) -> Predictions:
+    """Predictions of one kind for different rows, by the rows' numbers; at most as many as kept."""
+    rows = np.concatenate([one.rows for one in several])
+    places = np.argsort(rows, kind="stable")
+    if len(places) > MOST_ROWS:
+        places = places[np.linspace(0, len(places) - 1, MOST_ROWS).astype(np.int64)]
+    outputs = np.concatenate([one.outputs for one in several])[places]
+    labels = np.concatenate([one.labels for one in several])[places]
+    of = sum(one.of for one in several)
+    return replace(several[0], outputs=outputs, labels=labels, rows=rows[places], of=of)
+
+
 def step(network: Network) -> int:
     """Rows at a time: many, as long as the outputs of no layer take much memory."""
     shapes = [layer.output.shape[1:] for layer in network.network.layers]
@@ -140,7 +152,13 @@ def learnt(form: Form, labels: NDArray[Any], *, own: bool = False) -> NDArray[An
     return np.atleast_1d(labels.mean(axis=0, dtype=np.float64))
 
 
-def keep(folder: Path, network: Network, splits: Splits, loss: Spec) -> list[str]:
+def keep(
+    folder: Path,
+    network: Network,
+    splits: Splits,
+    loss: Spec,
+    others: Mapping[str, Predictions],
+) -> list[str]:
     """Writes a run's predictions; its weights are written before.
 
     Args:
@@ -148,6 +166,7 @@ def keep(folder: Path, network: Network, splits: Splits, loss: Spec) -> list[str
         network: with the kept weights.
         splits: whose validation and test rows are kept.
         loss: says what outputs mean.
+        others: predictions of rows that are of no split, by the name they are kept under.
 
     Returns:
         A line for each part that is too large to be kept whole.
@@ -157,8 +176,9 @@ def keep(folder: Path, network: Network, splits: Splits, loss: Spec) -> list[str
     """
     form, said = splits.form, list[str]()
     arrays: dict[str, NDArray[Any]] = {}
-    for name, part in splits.parts().items():
-        made = predict(network, part, form, loss) if name in _KEPT else None
+    parts = splits.parts()
+    for name in _KEPT:
+        made = predict(network, parts[name], form, loss) if name in parts else others.get(name)
         if made is None:
             continue
         held: list[NDArray[Any]] = [made.outputs, made.labels, made.rows, np.array(made.of)]

@@ -30,7 +30,7 @@ class Asked:
     Args:
         config: the values in force.
         source: where each was written.
-        splits: the rows.
+        splits: the rows; where there are folds, all as training rows.
         runs_dir: where the run's directory goes.
         smoke: at most 2 epochs and 256 rows.
         warnings: what is probably not meant.
@@ -39,6 +39,7 @@ class Asked:
         run: to go on with, None for a new one.
         checkpoint: where to go on, None for the beginning.
         remarks: lines on what is other than it was in the run that is gone on with.
+        folds: the rows as each fold splits them.
     """
 
     config: Config
@@ -52,6 +53,7 @@ class Asked:
     run: Run | None = None
     checkpoint: Checkpoint | None = None
     remarks: tuple[str, ...] = ()
+    folds: tuple[Splits, ...] = ()
 
     def metric_names(self, logged: Iterable[str] | None = None) -> list[str]:
         """What `--require` can ask for: the test split's metrics, validation's with `val_`.
@@ -60,8 +62,9 @@ class Asked:
             logged: the names in the logs; those that the config knows if not given.
         """
         names = self.config.training.log_names() if logged is None else list(logged)
-        tested = names if self.splits.test is not None else []
-        watched = names if self.splits.validation is not None else []
+        splits = self.folds[0] if self.folds else self.splits
+        tested = names if splits.test is not None else []
+        watched = names if splits.validation is not None else []
         return [*tested, *(f"val_{name}" for name in watched)]
 
 
@@ -102,8 +105,9 @@ def prepare(
     if meanwhile is not None and data.table_bytes(settings) > _LARGE_BYTES:
         meanwhile()
     splits = read(settings, source)
+    folds = data.folds(settings, source) if settings.training.folds else []
     _require_memory(settings, source, splits)
-    warnings = _lint(settings, source, splits)
+    warnings = _lint(settings, source, folds[0] if folds else splits)
     runs.check_writable(runs_dir)
     changes: dict[str, Any] = {
         "threads": settings.training.threads or threads or environment.cores()
@@ -113,9 +117,10 @@ def prepare(
         optimizer = settings.training.optimizer
         changes["optimizer"] = config.shortened(optimizer, changes["epochs"])
         splits = splits.thinned(data.SMOKE_ROWS)
+        folds = [fold.thinned(data.SMOKE_ROWS) for fold in folds]
     training = settings.training.model_copy(update=changes)
     settings = settings.model_copy(update={"training": training})
-    asked = Asked(settings, source, splits, runs_dir, smoke, tuple(warnings))
+    asked = Asked(settings, source, splits, runs_dir, smoke, tuple(warnings), folds=tuple(folds))
     several = asked.metric_names(settings.training.several())
     requirements = requirement.parse(require, asked.metric_names(), several)
     seconds = time.perf_counter() - begun

@@ -43,6 +43,13 @@ class Recorded:
     preparation: Preparation
     weights: Mapping[str, NDArray[Any]]
 
+    @property
+    def networks(self) -> int:
+        """How many networks of its config the run keeps: of an ensemble several."""
+        if self.config.training.keep != "ensemble":
+            return 1
+        return len({name.partition("/")[0] for name in self.weights})
+
     def rows(self, split: str = "test", file: str | None = None) -> Part:
         """The rows of one split, or of another file.
 
@@ -151,8 +158,11 @@ def _require_sense(run: Recorded) -> None:
         raise _damaged(run.folder, "weights that are not finite")
     numbers = [row.parameters for row in table if row.parameters is not None]
     held = sum(array.size for array in run.weights.values())
-    if len(numbers) == len(run.config.model.layers) and sum(numbers) != held:
-        message = f"weights of another network: {counted(held, 'number')}, not {sum(numbers):,}"
+    expected = sum(numbers) * run.networks
+    if run.networks > (run.config.training.restarts or 1):
+        raise _damaged(run.folder, f"weights of {run.networks} networks")
+    if len(numbers) == len(run.config.model.layers) and expected != held:
+        message = f"weights of another network: {counted(held, 'number')}, not {expected:,}"
         raise _damaged(run.folder, message)
 
 

@@ -1,87 +1,119 @@
-"""What a training with restarts is asked for in, its population out; the best kept in a run."""
+"""What a training of several networks is asked for in, its population out; what is kept of it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from tftrain import model, runs, spread, training
-from tftrain.checkpoint import State
+from tftrain import ensemble, evaluate, model, runs, spread
+from tftrain.predictions import Predictions
 from tftrain.prepare import Asked
 from tftrain.runs import Run
-from tftrain.training import Engine
+from tftrain.training import Engine, Job, Logs
 from tftrain.training import callbacks as keras_callbacks
 from tftrain.training import population as populations
+from tftrain.training.members import Lesson
 from tftrain.training.population import Population
 
 Say = Callable[[str], None]
 
 
-def population(asked: Asked, engine: Engine, run: Run, say: Say) -> Population:
+@dataclass(frozen=True)
+class Kept:
+    """What a training ends with.
+
+    Args:
+        engine: of the network that is kept.
+        job: the training that its history is of.
+        told: what the summary says besides.
+        scores: of splits by their names, on whose rows other networks were asked.
+        made: what these predict of such rows.
+    """
+
+    engine: Engine
+    job: Job | Population
+    told: Mapping[str, Any] = field(default_factory=dict)
+    scores: Mapping[str, Logs] = field(default_factory=dict)
+    made: Mapping[str, Predictions] = field(default_factory=dict)
+
+
+def lessons(asked: Asked, engine: Engine) -> list[Lesson]:
+    """What each network learns: the same rows, from seeds that are counted up."""
+    seed, count = asked.config.training_seed, asked.config.training.restarts or 1
+    return [Lesson((seed + one) % 2**32, asked.splits, engine) for one in range(count)]
+
+
+def population(asked: Asked, learnt: Sequence[Lesson], run: Run, say: Say) -> Population:
     """The networks, from their first epoch or from the checkpoint on.
 
     Args:
         asked: from `prepare`.
-        engine: of one network, its training graph traced.
+        learnt: what each of them learns.
         run: in whose folder callbacks lie.
         say: gets a line that the user should see.
     """
-    settings, source, splits = asked.config, asked.source, asked.splits
-    count = settings.training.restarts or 1
-    seeds = [(settings.training_seed + number) % 2**32 for number in range(count)]
-    values = populations.first_values(engine, lambda: model.layered(settings, source, splits.form))
+    settings, source = asked.config, asked.source
     return Population(
-        engine,
+        learnt,
         settings.training,
-        train=splits.weighted,
-        validation=splits.validation,
-        seeds=seeds,
         callbacks=lambda: keras_callbacks.build(settings, source, run.folder),
-        first=lambda number: values(seeds[number]),
+        first=populations.first_values(
+            lambda one: model.layered(settings, source, one.splits.form)
+        ),
         say=say,
         begin=asked.checkpoint.state if asked.checkpoint else None,
     )
 
 
-def misfit(asked: Asked, engine: Engine, built: Sequence[Any], state: State) -> str | None:
-    """What of a state is not of this training, of one network or of many; or None."""
-    members = asked.config.training.restarts
-    if members is None:
-        return training.misfit(engine, built, state)
-    return populations.misfit(engine, built, members, state)
-
-
-def choose(asked: Asked, job: Population, run: Run, say: Say) -> dict[str, Any]:
-    """Keeps the best network, and writes every one's history.
-
-    Returns:
-        What a summary says of all of them, under `population`.
-    """
-    scores = populations.scores(job, asked.splits)
+def choose(asked: Asked, job: Population, run: Run) -> Kept:
+    """Keeps the best network, or all of them as one, and writes every one's history."""
+    scores = populations.scores(job)
     best = job.keep_best(scores)
     seconds = [row["seconds"] for row in run.history]
     run.history = [
         {**row, "seconds": spent} for row, spent in zip(best.history, seconds, strict=False)
     ]
+    told = recorded(asked, job, scores, run)
+    told["kept"] = best.number
+    if asked.config.training.keep == "ensemble":
+        return Kept(_together(asked, job), job, {"population": told, "kept": "ensemble"})
+    return Kept(job.engine, job, {"population": told})
+
+
+def recorded(
+    asked: Asked, job: Population, scores: Sequence[Mapping[str, Logs]], run: Run
+) -> dict[str, Any]:
+    """Writes the history of all networks.
+
+    Returns:
+        What a summary says of them.
+    """
     run.write(runs.MEMBERS, spread.table([member.history for member in job.members]))
     told = [
         {
-            "seed": member.seed,
+            "seed": member.lesson.seed,
             "epochs_run": len(member.history),
             "failed": member.failed,
             "metrics": one,
         }
         for one, member in zip(scores, job.members, strict=True)
     ]
-    found: dict[str, Any] = {
-        "together": job.reason is None,
-        "reason": job.reason,
-        "kept": best.number,
-        "members": told,
-    }
+    found: dict[str, Any] = {"together": job.reason is None, "reason": job.reason, "members": told}
     sound = [one for one, member in zip(scores, job.members, strict=True) if not member.failed]
-    for name in asked.splits.parts():
+    for name in scores[0]:
         found[name] = spread.figures(asked.config.training, [one[name] for one in sound])
-    for line in spread.said(found):
-        say(line)
-    return {"population": found}
+    return found
+
+
+def _together(asked: Asked, job: Population) -> Engine:
+    """All sound networks as one."""
+    settings, splits = asked.config, asked.splits
+    weights = []
+    for member in job.members:
+        if member.failed is None:
+            job.enter(member)
+            weights.append(model.weights_by_name(member.lesson.engine.network))
+    network = ensemble.build(settings, asked.source, splits.form, len(weights))
+    model.set_weights_by_name(network, ensemble.together(weights))
+    return evaluate.engine_of(network, settings, len(splits.train))

@@ -43,9 +43,12 @@ def table(histories: Iterable[Sequence[Mapping[str, float]]]) -> str:
     return text.getvalue()
 
 
-def said(found: Mapping[str, Any]) -> list[str]:
-    """`accuracy 99.2 % ± 0.3 over 32 starts` and the like, of what a summary holds."""
-    count = len(found["members"])
+def said(summary: Mapping[str, Any]) -> list[str]:
+    """`accuracy 99.2 % ± 0.3 over 32 starts` and the like; nothing of one network alone."""
+    found = summary.get("population")
+    if found is None:
+        return []
+    count, of = len(found["members"]), "folds" if "refit" in found else "starts"
     lines = []
     for name, one in found["test" if "test" in found else "train"].items():
         if "accuracy" in name:
@@ -53,7 +56,7 @@ def said(found: Mapping[str, Any]) -> list[str]:
         else:
             mean = f"{one['mean']:.4g} ± {one['std']:.2g}"
         lines.append(
-            f"{name} {mean} over {count} starts (best {one['best']:.4g}, median "
+            f"{name} {mean} over {count} {of} (best {one['best']:.4g}, median "
             f"{one['median']:.4g}, worst {one['worst']:.4g})"
         )
     return lines

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tftrain.errors import one_line
+from tftrain.errors import counted, one_line
 
 if TYPE_CHECKING:
     from tftrain.store import Entry
@@ -146,6 +146,13 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, right: bool =
     )
 
 
+_KEPT = {
+    "best": "its weights are kept",
+    "last": "the last weights are kept",
+    "ensemble": "all networks are kept as one",
+}
+
+
 def metrics_table(metrics: Mapping[str, Mapping[str, float]]) -> str:
     """A row a metric, a column a split."""
     names = list(dict.fromkeys(name for split in metrics.values() for name in split))
@@ -157,11 +164,11 @@ def summary_line(summary: Mapping[str, Any]) -> str:
     """The best epoch, by what and how good; whose weights were kept; how long it took."""
     seconds = summary["seconds"]
     best, run = summary["best_epoch"], summary["epochs_run"]
-    kept = "its weights are kept" if summary["kept"] == "best" else "the last weights are kept"
-    return (
-        f"best epoch {best} of {run} by {summary['monitor']} {number(summary['best_value'])}; "
-        f"{kept}; {seconds['training']:.1f} s of training, {seconds['total']:.1f} s in all"
-    )
+    took = f"{seconds['training']:.1f} s of training, {seconds['total']:.1f} s in all"
+    if "refit" in summary.get("population", {}):
+        return f"{counted(run, 'epoch')} on all rows; {took}"
+    by, kept = f"{summary['monitor']} {number(summary['best_value'])}", _KEPT[summary["kept"]]
+    return f"best epoch {best} of {run} by {by}; {kept}; {took}"
 
 
 def runs_table(found: Sequence[tuple[Path, Mapping[str, Any]]]) -> str:

@@ -77,9 +77,10 @@ def faults(data: Data | None, training: Training | None) -> Iterator[Fault]:
         yield from _callback_paths(training)
         yield from _rollback(training)
         yield from search.faults(training)
-        yield from restarts(training)
+        yield from several(training)
     if data and training:
         yield from monitors(data, training)
+        yield from _folds(data, training)
         yield from _class_weight(data, training)
 
 
@@ -222,24 +223,41 @@ def _rollback(training: Training) -> Iterator[Fault]:
                 yield ("training", "callbacks", place), "C025", message
 
 
-def restarts(training: Training) -> Iterator[Fault]:
+def several(training: Training) -> Iterator[Fault]:
     """What is of one network only, where several are trained side by side."""
-    if training.restarts is None:
+    if training.restarts is None and training.keep != "best":
+        message = f"`{training.keep}` is of several networks: expected `training.restarts` with it"
+        yield ("training", "keep"), "C025", message
+    key = "folds" if training.restarts is None else "restarts"
+    if getattr(training, key) is None:
         return
+    if key == "restarts" and training.folds is not None:
+        message = "`training.folds` is given: each network is of a fold of its own, from one seed"
+        yield ("training", "restarts"), "C025", message
     if search.searches(training.optimizer):
         name = training.optimizer.name
-        message = f"`{name}` searches among many networks already: each start would be one of them"
-        yield ("training", "restarts"), "C025", message
+        message = (
+            f"`{name}` searches among many networks already: each of these would be one of them"
+        )
+        yield ("training", key), "C025", message
     if training.on_nan is not None:
-        message = "`training.restarts` is given: a network that is not finite drops out alone"
+        message = f"`training.{key}` is given: a network that is not finite drops out alone"
         yield ("training", "on_nan"), "C025", message
     for place, spec in enumerate(training.callbacks):
         if spec.name not in EACH_FOR_ITSELF:
             message = (
-                f"`{spec.name}` follows one network; with `training.restarts` expected "
+                f"`{spec.name}` follows one network; with `training.{key}` expected "
                 f"{listed(EACH_FOR_ITSELF)}"
             )
             yield ("training", "callbacks", place), "C025", message
+
+
+def _folds(data: Data, training: Training) -> Iterator[Fault]:
+    """Rows in an order of their own, which folds would not keep."""
+    for key in ("time", "series"):
+        if training.folds is not None and getattr(data, key) is not None:
+            message = f"`data.{key}` keeps the rows in order: folds would learn from later ones"
+            yield ("training", "folds"), "C025", message
 
 
 def _callback_paths(training: Training) -> Iterator[Fault]:

@@ -174,6 +174,18 @@ class Training(Section):
         description="So many networks from as many seeds, counted up from `seed`, trained side by "
         "side; the best by what EarlyStopping watches, else by `val_loss`, is kept.",
     )
+    folds: int | None = Field(
+        default=None,
+        ge=2,
+        le=100,
+        description="Cross-validation: so many networks, each tested on rows that it alone has not "
+        "seen; what is kept has learnt from all rows, for as many epochs as was the median's best.",
+    )
+    keep: Annotated[Literal["best", "ensemble"], word("best", "ensemble")] = Field(
+        default="best",
+        description="Of `restarts`: the best network, or all as one that gives the mean of their "
+        "predictions.",
+    )
     batch_size: BatchSize = Field(
         default=32, description="Rows an update; `full` for one update an epoch."
     )

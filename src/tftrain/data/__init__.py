@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tftrain.config import Arrays, Config, Data, Source, family, kind_of
-from tftrain.data import arrays, cache, labels, learning, sources, table
+from tftrain.data import arrays, cache, dealing, labels, learning, sources, table
 from tftrain.data.cache import table_bytes
 from tftrain.data.facts import facts
 from tftrain.data.fresh import Fresh, Note, examine
@@ -19,7 +20,6 @@ from tftrain.data.labels import Encoding, Labels
 from tftrain.data.preparation import Preparation
 from tftrain.data.preparation import from_arrays as preparation_of
 from tftrain.data.raw import Raw
-from tftrain.data.split import split, split_groups, split_in_order
 from tftrain.data.splits import Form, Part, Splits, gather
 from tftrain.data.table.refusals import guarded
 from tftrain.errors import DataError, Mark, Problem, listed
@@ -35,6 +35,7 @@ __all__ = [
     "Preparation",
     "Splits",
     "facts",
+    "folds",
     "load",
     "load_part",
     "preparation_of",
@@ -65,30 +66,57 @@ def load(config: Config, source: Source, look: Look | None = None) -> Splits:
     wanted = cache.key(config)
     if look is None and (kept := cache.find(wanted)) is not None:
         return kept
-    with cache.Room(wanted) as room:
-        splits = _load(config, source, room, look)
+    with cache.Room(wanted) as room, _opened(config, source) as raws:
+        splits = _joined(config, source, raws, room)
+        if look is not None:
+            look(raws, splits)
         return room.keep(splits, str(config.data.source))
 
 
-def _load(config: Config, source: Source, room: cache.Room, look: Look | None) -> Splits:
+def folds(config: Config, source: Source) -> list[Splits]:
+    """The rows of a job, split anew for each fold: in one of them each is a test row.
+
+    Args:
+        config: as of `load`; `training.folds` is given.
+        source: for the place of a fault.
+
+    Raises:
+        DataError, StorageError: as `load`; also where a fold lacks a class.
+    """
+    with _opened(config, source) as raws:
+        found = []
+        for fold in range(config.training.folds or 0):
+            with cache.Room() as room:
+                found.append(_joined(config, source, raws, room, fold))
+        return found
+
+
+@contextmanager
+def _opened(config: Config, source: Source) -> Iterator[dict[str, Raw]]:
+    """All files of a job, by their key."""
     raws = sources.every(config, source)
     try:
         with guarded(str(config.data.source)):
-            splits = _joined(config, source, dict(raws), room)
-            if look is not None:
-                look(raws, splits)
-            return splits
+            yield raws
     finally:
         for raw in raws.values():
             if raw.table is not None:
                 raw.table.close()
 
 
-def _joined(config: Config, source: Source, raws: dict[str, Raw], room: cache.Room) -> Splits:
+def _joined(
+    config: Config,
+    source: Source,
+    files: Mapping[str, Raw],
+    room: cache.Room,
+    fold: int | None = None,
+) -> Splits:
     """The rows of all files, split and prepared."""
+    raws = dict(files)
     raw = raws.pop("source")
     labelled = labels.learn(sources.labels_of(raw, config), raw.names, config, source)
-    rows = _split_rows(config, raw, labelled, source, raws)
+    rows = dealing.parts(config, raw, labelled, raws, fold)
+    dealing.require(raw, labelled, rows, source, fold)
     preparation = learning.learn(config, raw, labelled, rows["train"], source)
     raw = learning.prepared(raw, preparation, room)
     labelled = learning.scaled(labelled, preparation)
@@ -257,52 +285,6 @@ def _require_known(raw: Raw, config: Config, classes: Sequence[str]) -> None:
     ]
     if raw.table is None and problems:
         raise DataError(problems)
-
-
-def _split_rows(
-    config: Config, raw: Raw, labelled: Labels, source: Source, elsewhere: Collection[str]
-) -> dict[str, NDArray[np.int64]]:
-    """For each part that isn't from elsewhere, places in the labelled rows."""
-    asked = config.data.split
-    fractions = {"train": asked.train, "validation": asked.validation, "test": asked.test}
-    shares = {
-        name: part
-        for name, part in fractions.items()
-        if isinstance(part, float) and part > 0 and name not in elsewhere
-    }
-    if raw.place is not None:
-        pieces = split_in_order(raw.place[labelled.rows], list(shares.values()))
-    elif raw.together is not None:
-        together = raw.together[labelled.rows]
-        pieces = split_groups(together, labelled.groups, list(shares.values()), config.seed)
-    else:
-        pieces = split(labelled.groups, list(shares.values()), config.seed)
-    rows = dict(zip(shares, pieces, strict=True))
-    problems = [
-        source.problem(("data", "split", name), "D007", message)
-        for name, chosen in rows.items()
-        if (message := _lacking(raw, labelled, chosen, name))
-    ]
-    if problems:
-        raise DataError(problems)
-    return rows
-
-
-def _lacking(raw: Raw, labelled: Labels, chosen: NDArray[np.int64], name: str) -> str | None:
-    """What a part has none of."""
-    if not len(chosen) and raw.together is not None:
-        bunches = len(np.unique(raw.together[labelled.rows]))
-        return f"no rows for the {name} split: the source has {bunches} groups that stay together"
-    if not len(chosen):
-        return f"no rows for the {name} split: the source has {len(labelled.rows)}"
-    every = np.bincount(labelled.groups)
-    here = np.bincount(labelled.groups[chosen], minlength=len(every))
-    missing = np.flatnonzero((every > 0) & (here == 0))
-    if not len(missing):
-        return None
-    classes = labelled.encoding.classes or ("",)
-    rows = int(every[missing[0]])
-    return f"no row of class `{classes[missing[0]]}` for the {name} split: the source has {rows}"
 
 
 def _part(raw: Raw, labelled: Labels, chosen: NDArray[np.int64], preparation: Preparation) -> Part:

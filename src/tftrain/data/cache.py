@@ -89,6 +89,7 @@ def key(config: Config) -> Key | None:
         "loss": repr(config.training.loss),
         "class_weight": repr(config.training.class_weight),
         "seed": config.seed,
+        "folds": config.training.folds is not None,
     }
     written = json.dumps(settings, sort_keys=True).encode()
     return Key(hashlib.sha256(written).hexdigest()[:16], paths, stamps)

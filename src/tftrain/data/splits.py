@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -72,9 +73,21 @@ class Part:
         """At most `count` of the rows, evenly spread."""
         if len(self) <= count:
             return self
-        kept = np.linspace(0, len(self) - 1, count).astype(np.int64)
-        weights = None if self.weights is None else self.weights[kept]
-        return replace(self, labels=self.labels[kept], weights=weights, rows=self.rows[kept])
+        return self.chosen(np.linspace(0, len(self) - 1, count).astype(np.int64))
+
+    def chosen(self, places: Rows) -> Part:
+        """Some of the rows, by their places."""
+        weights = None if self.weights is None else self.weights[places]
+        return replace(self, labels=self.labels[places], weights=weights, rows=self.rows[places])
+
+
+def together(parts: Sequence[Part]) -> Part:
+    """The rows of several parts, one part's after another's, prepared as each prepares its own."""
+    taken = [part.take(slice(None)) for part in parts]
+    inputs, labels = (np.concatenate([rows[place] for rows in taken]) for place in (0, 1))
+    weights = [rows[2] for rows in taken if rows[2] is not None]
+    rows = np.arange(len(inputs))
+    return Part(inputs, labels, np.concatenate(weights) if weights else None, rows, Scaling())
 
 
 @dataclass(frozen=True)

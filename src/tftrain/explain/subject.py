@@ -89,6 +89,9 @@ def of_run(runs_dir: Path, name: str, *, allow_code: bool) -> Subject:
     """
     folder, summary = runs.find(runs_dir, name)
     found = recorded.read(folder, summary, allow_code=allow_code)
+    if found.networks > 1:
+        message = f"keeps {found.networks} networks as one; expected a run or config of one network"
+        raise TftrainError(Problem(Mark(str(folder)), "R001", message))
     splits = found.splits()
     from tftrain import model
 

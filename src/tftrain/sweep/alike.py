@@ -78,8 +78,9 @@ def pays(plan: Plan) -> bool:
 def _has_many(settings: Config) -> bool:
     """Whether many networks can be trained by this config side by side."""
     training = settings.training
-    many = training.model_copy(update={"restarts": 2})
-    return training.restarts is None and not training.jit_compile and not any(checks.restarts(many))
+    if training.restarts is not None or training.folds is not None or training.jit_compile:
+        return False
+    return not any(checks.several(training.model_copy(update={"restarts": 2})))
 
 
 def _place(path: str, value: Plain) -> Place | None:

@@ -6,13 +6,13 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from functools import cache
 from typing import Any
 
 import numpy as np
 
 from tftrain import (
     backend,
+    building,
     checkpoint,
     ending,
     environment,
@@ -20,19 +20,20 @@ from tftrain import (
     foreign,
     model,
     opening,
+    predictions,
     runs,
     stopping,
 )
 from tftrain.checkpoint import State
 from tftrain.ending import Clock
 from tftrain.errors import Stopped, TrainingError
-from tftrain.fit import Asked, Progress, engine_of
+from tftrain.fit import Asked, Progress
 from tftrain.runs import Run
 from tftrain.sweep.alike import Form
 from tftrain.training import Engine, Epoch, NonFinite, callbacks, faults, numbers
 from tftrain.training import population as populations
 from tftrain.training.engine import NUMBER
-from tftrain.training.members import RATE, Member, Values
+from tftrain.training.members import RATE, Lesson, Member, Values
 from tftrain.training.population import Population
 from tftrain.training.stacked import Unstackable
 
@@ -76,7 +77,7 @@ class _Alone:
 
     @property
     def engine(self) -> Engine:
-        return self.population.engine
+        return self.member.lesson.engine
 
     @property
     def callbacks(self) -> list[Any]:
@@ -113,37 +114,40 @@ def begin(trials: Sequence[Trial]) -> Population:
     backend.start(settings.training_seed, settings.training.threads or 1)
     foreign.run(source)
     places = trials[0].form.numbers
-    engine = engine_of(
+    engine = building.engine_of(
         first, lambda engine: numbers.install(engine, places, _offset(engine, first))
     )
-    rate = populations.rate_of(engine)
-    values = cache(
-        populations.first_values(engine, lambda: model.layered(settings, source, splits.form))
-    )
+    lessons = [Lesson(trial.asked.config.training_seed, splits, engine) for trial in trials]
+    own = {id(lesson): _own(trial, engine) for lesson, trial in zip(lessons, trials, strict=True)}
+    values = populations.first_values(lambda one: model.layered(settings, source, one.splits.form))
+    of_seed: dict[int, Values] = {}
 
-    def own(number: int) -> Values:
-        trial = trials[number]
-        found = {numbers.name(place): value for place, value in trial.form.numbers.items()}
-        if trial.form.rate is not None:
-            if rate is None:
-                raise Unstackable("the optimizer keeps its learning rate elsewhere")
-            found[rate] = trial.form.rate
-        mine = {name: np.asarray(value, np.float32) for name, value in found.items()}
-        return {**values(trial.asked.config.training_seed), **mine}
+    def begun(lesson: Lesson) -> Values:
+        if lesson.seed not in of_seed:
+            of_seed[lesson.seed] = values(lesson)
+        return {**of_seed[lesson.seed], **own[id(lesson)]}
 
     made = Population(
-        engine,
+        lessons,
         settings.training,
-        train=splits.weighted,
-        validation=splits.validation,
-        seeds=[trial.asked.config.training_seed for trial in trials],
         callbacks=lambda: callbacks.build(settings, source, first.runs_dir),
-        first=own,
+        first=begun,
         say=lambda _line: None,
     )
     if made.reason is not None:
         raise Unstackable(made.reason)
     return made
+
+
+def _own(trial: Trial, engine: Engine) -> Values:
+    """The variables that are a trial's own numbers."""
+    found = {numbers.name(place): value for place, value in trial.form.numbers.items()}
+    if trial.form.rate is not None:
+        rate = populations.rate_of(engine)
+        if rate is None:
+            raise Unstackable("the optimizer keeps its learning rate elsewhere")
+        found[rate] = trial.form.rate
+    return {name: np.asarray(value, np.float32) for name, value in found.items()}
 
 
 def train(
@@ -230,7 +234,8 @@ def _failed(left: list[_Alone]) -> Iterator[tuple[int, End, float]]:
         before = replace(one.state, variables=population.values[one.member.number])
         one.rewind()
         order = population.order(one.member, epoch)
-        where = faults.first(population.engine, population.train, order, before)
+        splits = one.member.lesson.splits
+        where = faults.first(one.engine, splits.weighted, order, before)
         problem = ending.non_finite(one.trial.asked, NonFinite(epoch + 1, what, where))
         yield _cut(left, one, TrainingError(problem))
 
@@ -242,7 +247,7 @@ def _finished(population: Population, left: list[_Alone]) -> Iterator[tuple[int,
     first = left[0].trial.asked
     begun = time.perf_counter()
     with ending.told(first):
-        scores = populations.scores(population, first.splits)
+        scores = populations.scores(population)
     share = (time.perf_counter() - begun) / len(left)
     network = population.engine.network
     exportable = exported.exportable(network, first.config, first.splits.preparation)
@@ -254,9 +259,11 @@ def _finished(population: Population, left: list[_Alone]) -> Iterator[tuple[int,
             checkpoint.write(run.folder / runs.CHECKPOINT, kept)
             population.enter(one.member)
             numbers.write(network, one.trial.form.numbers, _offset(population.engine, asked))
-            ending.save(asked, one, run, exportable)
+            ending.save(asked, network, run, exportable)
         with clock("evaluation"), ending.told(asked):
-            ending.predict(asked, one, run, one.trial.progress.say)
+            loss = asked.config.training.loss
+            for line in predictions.keep(run.folder, one.engine, asked.splits, loss, {}):
+                one.trial.progress.say(line)
         clock.seconds["evaluation"] = round(clock.seconds["evaluation"] + share, 3)
         clock.started -= share
         ending.finish(asked, one, run, clock, {"metrics": scores[one.member.number]})

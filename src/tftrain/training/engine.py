@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -75,9 +75,6 @@ class Engine:
         self._memory_bytes = memory_bytes
         self._train = Loop(network, network.train_step, batch_size, jit_compile)
         self._test = Loop(network, network.test_step, evaluation_batch_size, jit_compile)
-        self._predict = tf.function(
-            lambda inputs: network.predict_step((inputs,)), autograph=False, reduce_retracing=True
-        )
         self.numbers: dict[str, Any] = {}
         self._tensors: dict[int, tuple[Part, Any]] = {}
 
@@ -148,6 +145,11 @@ class Engine:
         values = self._reader()
         return {name: value.numpy() for name, value in zip(self.variables, values, strict=True)}
 
+    def put(self, values: Mapping[str, NDArray[Any]]) -> None:
+        """Gives `variables` what they are to hold."""
+        for name, variable in self.variables.items():
+            variable.assign(values[name])
+
     @cached_property
     def _reader(self) -> Any:
         variables = [getattr(one, "value", one) for one in self.variables.values()]
@@ -170,9 +172,16 @@ class Engine:
         for start in range(0, len(part), size):
             rows = slice(start, start + size)
             with refusing():
-                outputs = self._predict(tf.constant(part.raw(rows))).numpy()
+                outputs = self._predictor(tf.constant(part.raw(rows))).numpy()
             yield outputs
             stopping.check()
+
+    @cached_property
+    def _predictor(self) -> Any:
+        network = self.network
+        predict = tf.function(lambda inputs: network.predict_step((inputs,)), autograph=False)
+        signature = tf.TensorSpec([None, *network.input_shape[1:]], tf.float32)
+        return predict.get_concrete_function(signature)
 
     def _pass(
         self,

@@ -1,4 +1,4 @@
-"""One network of a population: what is known of it, and what its callbacks see of it."""
+"""One network of a population: what it learns, what is known of it, what its callbacks see."""
 
 from __future__ import annotations
 
@@ -10,10 +10,26 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from tftrain.data import Splits
 from tftrain.training.engine import Engine
 
 Values = dict[str, NDArray[Any]]
 RATE = "learning_rate"
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What one network learns, and with what.
+
+    Args:
+        seed: of its first weights and its orders.
+        splits: its rows.
+        engine: of a network that takes these rows; its training graph is traced.
+    """
+
+    seed: int
+    splits: Splits
+    engine: Engine
 
 
 @dataclass
@@ -22,7 +38,7 @@ class Member:
 
     Args:
         number: counted from 0.
-        seed: of its first weights and its orders.
+        lesson: what it learns.
         callbacks: its own.
         history: a row an epoch, as in `metrics.csv`.
         ended: whether a callback has ended its training, or its loss wasn't finite.
@@ -31,7 +47,7 @@ class Member:
     """
 
     number: int
-    seed: int
+    lesson: Lesson
     callbacks: list[Any]
     history: list[dict[str, float]] = field(default_factory=list)
     ended: bool = False
@@ -42,7 +58,6 @@ class Member:
 class Side(Protocol):
     """What a member is one of: `population.Population`."""
 
-    engine: Engine
     values: list[Values]
     weights: list[str]
     rate: str | None
@@ -78,7 +93,7 @@ class View:
         self._job.put(self._member, dict(zip(self._job.weights, weights, strict=True)))
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._job.engine.network, name)
+        return getattr(self._member.lesson.engine.network, name)
 
 
 class Rate:
@@ -93,7 +108,7 @@ class Rate:
         """The rate in force, float32 (); of a schedule, what Keras has."""
         name = self._job.rate
         if name is None:
-            return self._job.engine.network.optimizer.learning_rate
+            return self._member.lesson.engine.network.optimizer.learning_rate
         return self._job.values[self._member.number][name]
 
     @learning_rate.setter

@@ -1,27 +1,25 @@
-"""Passes over rows for several networks; here one after another, in one network."""
+"""Passes over rows for several networks; here one after another."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-import numpy as np
 from numpy.typing import NDArray
 
-from tftrain.data import Part
-from tftrain.training.engine import Engine
+from tftrain.training.engine import Order
 from tftrain.training.loop import Logs
-from tftrain.training.members import Values
+from tftrain.training.members import Lesson, Values
 
 
 class Passes(Protocol):
     """Passes over rows for several members: all in one graph, or one after another."""
 
-    def train(self, members: Sequence[int], part: Part, orders: NDArray[np.int64]) -> list[Logs]:
-        """One epoch of some members, each in its own order of the rows."""
+    def train(self, members: Sequence[int], orders: Sequence[Order]) -> list[Logs]:
+        """One epoch of some members, each in its own order of its rows."""
 
-    def evaluate(self, members: Sequence[int], part: Part) -> list[Logs]:
-        """One pass of some members without updates."""
+    def evaluate(self, members: Sequence[int], split: str) -> list[Logs]:
+        """One pass of some members without updates over their rows of a split."""
 
     def values(self) -> list[Values]:
         """What each member's variables hold now."""
@@ -31,28 +29,25 @@ class Passes(Protocol):
 
 
 class OneByOne:
-    """Members that take turns in one network: each ends with the bits of a training of its own."""
+    """Members that take turns: each ends with the bits of a training of its own."""
 
-    def __init__(self, engine: Engine, values: Sequence[Values]) -> None:
-        self._engine = engine
+    def __init__(self, lessons: Sequence[Lesson], values: Sequence[Values]) -> None:
+        self._lessons = lessons
         self._values = [dict(one) for one in values]
 
-    def train(self, members: Sequence[int], part: Part, orders: NDArray[np.int64]) -> list[Logs]:
+    def train(self, members: Sequence[int], orders: Sequence[Order]) -> list[Logs]:
         """As `Passes`."""
         logs = []
         for member, order in zip(members, orders, strict=True):
-            self._enter(member)
-            logs.append(self._engine.train(part, order))
-            self._values[member] = self._engine.values()
+            lesson = self._entered(member)
+            logs.append(lesson.engine.train(lesson.splits.weighted, order))
+            self._values[member] = lesson.engine.values()
         return logs
 
-    def evaluate(self, members: Sequence[int], part: Part) -> list[Logs]:
+    def evaluate(self, members: Sequence[int], split: str) -> list[Logs]:
         """As `Passes`."""
-        logs = []
-        for member in members:
-            self._enter(member)
-            logs.append(self._engine.evaluate(part))
-        return logs
+        lessons = map(self._entered, members)
+        return [lesson.engine.evaluate(lesson.splits.parts()[split]) for lesson in lessons]
 
     def values(self) -> list[Values]:
         """As `Passes`."""
@@ -62,6 +57,7 @@ class OneByOne:
         """As `Passes`."""
         self._values[member] |= values
 
-    def _enter(self, member: int) -> None:
-        for name, variable in self._engine.variables.items():
-            variable.assign(self._values[member][name])
+    def _entered(self, member: int) -> Lesson:
+        lesson = self._lessons[member]
+        lesson.engine.put(self._values[member])
+        return lesson

@@ -12,11 +12,11 @@ import numpy as np
 from tftrain.backend import keras
 from tftrain.checkpoint import State
 from tftrain.config import Training, higher_is_better
-from tftrain.data import Part, Splits
+from tftrain.data import Splits
 from tftrain.training import Epoch, NonFinite, state
 from tftrain.training.engine import Engine, Order, order_of, steps
 from tftrain.training.loop import Logs
-from tftrain.training.members import RATE, Member, Rate, Values, View
+from tftrain.training.members import RATE, Lesson, Member, Rate, Values, View
 from tftrain.training.one_by_one import OneByOne, Passes
 from tftrain.training.stacked import Stacked, Unstackable
 
@@ -25,47 +25,38 @@ class Population:
     """One training of many networks, from its first epoch, or the one after a checkpoint, on.
 
     Args:
-        engine: of one network, which serves them all; its training graph is traced.
-        training: how many epochs and networks.
-        train: the rows to learn from, weights included.
-        validation: the rows to watch, or None.
-        seeds: of the members, one each.
+        lessons: what each learns.
+        training: for how many epochs.
         callbacks: makes those of one member.
-        first: the variables' first values of a member, by its number.
+        first: the variables' first values of a member.
         say: gets a line that the user should see once.
         begin: where to go on, None for the beginning.
     """
 
     def __init__(
         self,
-        engine: Engine,
+        lessons: Sequence[Lesson],
         training: Training,
         *,
-        train: Part,
-        validation: Part | None,
-        seeds: Sequence[int],
         callbacks: Callable[[], list[Any]],
-        first: Callable[[int], Values],
+        first: Callable[[Lesson], Values],
         say: Callable[[str], None],
         begin: State | None = None,
     ) -> None:
-        self.engine, self.training = engine, training
-        self.train, self.validation = train, validation
+        self.training = training
         self.over = False
         self.kept: Member | None = None
         asked = training.monitor() or "val_loss"
-        watched = validation is not None or not asked.startswith("val_")
-        self.monitor = asked if watched else "loss"
+        self._watched = lessons[0].splits.validation is not None
+        self.monitor = asked if self._watched or not asked.startswith("val_") else "loss"
         self._up = higher_is_better(training, self.monitor)
-        count = len(seeds)
-        self.members = [Member(one, seed, callbacks()) for one, seed in enumerate(seeds)]
-        names = list(engine.variables)
-        self.weights = [name for name in names if name in _weight_names(engine)]
-        self.rate = rate_of(engine)
-        self.values = (
-            begin_values(begin, count) if begin else [first(number) for number in range(count)]
-        )
-        self.passes, self.reason = _passes(engine, self.values, train)
+        self.members = [Member(place, one, callbacks()) for place, one in enumerate(lessons)]
+        names = list(self.engine.variables)
+        self.weights = [name for name in names if name in _weight_names(self.engine)]
+        self.rate = rate_of(self.engine)
+        count = len(lessons)
+        self.values = begin_values(begin, count) if begin else [first(one) for one in lessons]
+        self.passes, self.reason = _passes(lessons, self.values)
         if self.reason:
             say(f"the {count} networks are trained one after another: {self.reason}")
         for member in self.members:
@@ -78,6 +69,11 @@ class Population:
         self.state = begin or self._captured(0)
 
     @property
+    def engine(self) -> Engine:
+        """Of the member that is kept, or leads so far."""
+        return (self.kept or self.leader).lesson.engine
+
+    @property
     def callbacks(self) -> list[Any]:
         """Of the member that is kept, or leads so far."""
         return (self.kept or self.leader).callbacks
@@ -86,6 +82,11 @@ class Population:
     def leader(self) -> Member:
         """The member that is the best so far, by its best epoch."""
         return min(self.members, key=lambda member: (member.standing, member.number))
+
+    @property
+    def splits(self) -> Splits:
+        """The rows of that member."""
+        return (self.kept or self.leader).lesson.splits
 
     def put(self, member: Member, values: Values) -> None:
         """Gives some of a member's variables other values."""
@@ -97,9 +98,8 @@ class Population:
         self.enter(self.leader)
 
     def enter(self, member: Member) -> None:
-        """Gives the network a member's variables."""
-        for name, variable in self.engine.variables.items():
-            variable.assign(self.values[member.number][name])
+        """Gives a member's network its variables."""
+        member.lesson.engine.put(self.values[member.number])
 
     def keep_best(self, found: Sequence[Mapping[str, Logs]]) -> Member:
         """Gives the network the weights of the member that is best with what it ended as.
@@ -157,10 +157,9 @@ class Population:
         for member in active:
             for callback in member.callbacks:
                 callback.on_epoch_begin(epoch)
-        orders = np.stack([self.order(member, epoch) for member in active])
-        logs = self.passes.train(numbers, self.train, orders)
-        if self.validation is not None:
-            watched = self.passes.evaluate(numbers, self.validation)
+        logs = self.passes.train(numbers, [self.order(member, epoch) for member in active])
+        if self._watched:
+            watched = self.passes.evaluate(numbers, "validation")
             for mine, seen in zip(logs, watched, strict=True):
                 mine |= {f"val_{name}": value for name, value in seen.items()}
         before, self.values = self.values, self.passes.values()
@@ -191,8 +190,9 @@ class Population:
 
     def order(self, member: Member, epoch: int) -> Order:
         """The order of the rows in an epoch, counted from 0."""
-        rows = len(self.train)
-        return order_of(member.seed, epoch, rows) if self.training.shuffle else np.arange(rows)
+        rows = len(member.lesson.splits.train)
+        seed = member.lesson.seed
+        return order_of(seed, epoch, rows) if self.training.shuffle else np.arange(rows)
 
     def _captured(self, epoch: int) -> State:
         variables = {
@@ -212,15 +212,16 @@ class Population:
         return State(epoch, not self._active(), variables, kept)
 
 
-def misfit(engine: Engine, callbacks: Sequence[Any], members: int, found: State) -> str | None:
-    """What of a state is not of this population, or None."""
+def misfit(lessons: Sequence[Lesson], callbacks: Sequence[Any], found: State) -> str | None:
+    """What of a state is not of the population that learns these, or None."""
+    members = len(lessons)
     if len(found.callbacks) != members:
         return f"a state of {len(found.callbacks)} networks, not of {members}"
     try:
         parts = begin_values(found, members)
-        for values, kept in zip(parts, found.callbacks, strict=True):
+        for lesson, values, kept in zip(lessons, parts, found.callbacks, strict=True):
             one = State(found.epoch, bool(kept["ended"]), values, kept["callbacks"])
-            fault = state.misfit(engine, callbacks, one)
+            fault = state.misfit(lesson.engine, callbacks, one)
             if fault or not all(isinstance(row, dict) for row in kept["history"]):
                 return fault or "a history that is none"
             if not isinstance(kept["failed"], str | None):
@@ -245,27 +246,28 @@ def begin_values(found: State, members: int) -> list[Values]:
     return parts
 
 
-def scores(job: Population, splits: Splits) -> list[dict[str, Logs]]:
-    """The loss and the metrics of each member's kept weights on each split, by its name."""
+def scores(job: Population) -> list[dict[str, Logs]]:
+    """The loss and the metrics of each member's kept weights on each of its splits, by its name."""
     numbers = [member.number for member in job.members]
     found: list[dict[str, Logs]] = [{} for _ in numbers]
-    for name, part in splits.parts().items():
-        for mine, logs in zip(found, job.passes.evaluate(numbers, part), strict=True):
+    for name in job.members[0].lesson.splits.parts():
+        for mine, logs in zip(found, job.passes.evaluate(numbers, name), strict=True):
             mine[name] = logs
     return found
 
 
-def _passes(engine: Engine, values: Sequence[Values], part: Part) -> tuple[Passes, str | None]:
+def _passes(lessons: Sequence[Lesson], values: Sequence[Values]) -> tuple[Passes, str | None]:
     try:
-        return Stacked(engine, values, part), None
+        return Stacked(lessons, values), None
     except Unstackable as reason:
-        return OneByOne(engine, values), str(reason)
+        return OneByOne(lessons, values), str(reason)
 
 
 def _introduce(job: Population, member: Member) -> None:
     view = View(job, member)
     parameters = {"epochs": job.training.epochs, "verbose": 0}
-    parameters["steps"] = steps(len(job.train), job.engine.batch_size)
+    lesson = member.lesson
+    parameters["steps"] = steps(len(lesson.splits.train), lesson.engine.batch_size)
     for callback in member.callbacks:
         callback.set_params(parameters)
         callback.set_model(view)
@@ -282,11 +284,12 @@ def _restore(members: Sequence[Member], found: State) -> None:
 
 def _finalize(job: Population, member: Member) -> None:
     """Lets an optimizer that keeps averages of the weights put them in place."""
-    network = job.engine.network
+    engine = member.lesson.engine
+    network = engine.network
     if getattr(network.optimizer, "use_ema", False):
         job.enter(member)
         network.optimizer.finalize_variable_values(network.trainable_weights)
-        job.put(member, job.engine.values())
+        job.put(member, engine.values())
 
 
 def _weight_names(engine: Engine) -> set[str]:
@@ -299,19 +302,22 @@ def _is_finite(values: Values, names: Sequence[str]) -> bool:
     return all(np.isfinite(values[name]).all() for name in names if values[name].dtype.kind == "f")
 
 
-def first_values(engine: Engine, build: Callable[[], Any]) -> Callable[[int], Values]:
+def first_values(build: Callable[[Lesson], Any]) -> Callable[[Lesson], Values]:
     """What makes a member's first variables: those of a network that is built after its seed.
 
     Args:
-        engine: of the network that is already there, before its first step.
-        build: the layers again, as a network that isn't compiled.
+        build: the layers of a lesson's network again, as one that isn't compiled. The network that
+            is there has not made its first step.
     """
-    first = engine.values()
-    own = [name for name in engine.variables if name.startswith("network/")]
+    begun: dict[Engine, Values] = {}
 
-    def values(seed: int) -> Values:
-        keras.utils.set_random_seed(seed)
-        built = [variable.numpy() for variable in build().variables]
-        return first | dict(zip(own, built, strict=True))
+    def values(lesson: Lesson) -> Values:
+        engine = lesson.engine
+        if engine not in begun:
+            begun[engine] = engine.values()
+        keras.utils.set_random_seed(lesson.seed)
+        built = [variable.numpy() for variable in build(lesson).variables]
+        own = [name for name in engine.variables if name.startswith("network/")]
+        return begun[engine] | dict(zip(own, built, strict=True))
 
     return values

@@ -18,10 +18,13 @@ from numpy.typing import NDArray
 from tftrain import files, stopping
 from tftrain.backend import keras, tf
 from tftrain.data import Part
+from tftrain.data.splits import together
 from tftrain.errors import first_line
-from tftrain.training.engine import Engine
+from tftrain.training.engine import Order
 from tftrain.training.loop import CALL_SECONDS, Logs, floats, refusing
+from tftrain.training.members import Lesson, Values
 
+_LEARNT = "weighted"  # the rows to learn from, as `Splits` has them
 _FIRST_BATCHES = 16
 _COPIES = 4  # of a member's variables and outputs, while a batch is computed
 _OF_MEMORY = 4  # at most one part in so many for one group
@@ -45,21 +48,20 @@ class Stacked:
     """The variables of many networks, and passes over rows for all of them at once.
 
     Args:
-        engine: of one network, whose layers, loss, metrics and optimizer serve them all; its
-            training graph is traced.
+        lessons: of one network, whose layers, loss, metrics and optimizer serve them all; and of
+            rows that all fit in memory.
         values: of each member, by the names of `Engine.variables`.
-        part: the rows to learn from, all of which must fit in memory.
 
     Raises:
         Unstackable: when these can't be.
     """
 
-    def __init__(
-        self, engine: Engine, values: Sequence[Mapping[str, NDArray[Any]]], part: Part
-    ) -> None:
-        self._engine = engine
+    def __init__(self, lessons: Sequence[Lesson], values: Sequence[Values]) -> None:
+        self._engine = engine = lessons[0].engine
         self._network = engine.network
-        self._require_stackable(part)
+        self._lessons = lessons
+        self._joined: dict[str, tuple[Part, list[int]]] = {}
+        self._require_stackable()
         self._names = list(engine.variables)
         self._variables = list(engine.variables.values())
         self._metrics = [
@@ -71,27 +73,26 @@ class Stacked:
         self._batches = {True: _FIRST_BATCHES, False: _FIRST_BATCHES}
         self._group = self._fitting()
         try:
-            self._graph(engine.rows(part), training=True)
+            self._graph(engine.rows(self._rows(_LEARNT)[0]), training=True)
         except Exception as error:  # noqa: BLE001 - layers raise what they like
             raise Unstackable(first_line(error)) from None
 
-    def train(self, members: Sequence[int], part: Part, orders: NDArray[np.int64]) -> list[Logs]:
+    def train(self, members: Sequence[int], orders: Sequence[Order]) -> list[Logs]:
         """One epoch of some members.
 
         Args:
             members: their numbers.
-            part: the rows.
-            orders: places in `part`, one order a member, int64 (members, rows).
+            orders: of each, places in its rows, int64 (rows,).
 
         Returns:
             Each member's loss and metrics.
         """
-        return self._passes(members, part, orders, training=True)
+        return self._passes(members, _LEARNT, orders)
 
-    def evaluate(self, members: Sequence[int], part: Part) -> list[Logs]:
-        """One pass of some members without updates, in the order of the rows."""
-        orders = np.broadcast_to(np.arange(len(part)), (len(members), len(part)))
-        return self._passes(members, part, orders, training=False)
+    def evaluate(self, members: Sequence[int], split: str) -> list[Logs]:
+        """One pass of some members without updates over their rows of a split, in their order."""
+        lengths = [len(self._lessons[member].splits.parts()[split]) for member in members]
+        return self._passes(members, split, [np.arange(rows) for rows in lengths])
 
     def values(self) -> list[dict[str, NDArray[Any]]]:
         """What each member's variables hold now."""
@@ -108,11 +109,13 @@ class Stacked:
             held = self._held[place]
             self._held[place] = tf.tensor_scatter_nd_update(held, [[member]], value[None])
 
-    def _require_stackable(self, part: Part) -> None:
+    def _require_stackable(self) -> None:
+        if any(lesson.engine is not self._engine for lesson in self._lessons):
+            raise Unstackable("their rows have different shapes")
         optimizer = self._network.optimizer
         if hasattr(optimizer, "optimizers") or hasattr(optimizer, "inner_optimizer"):
             raise Unstackable(f"`{type(optimizer).__name__}` is made of other optimizers")
-        if not self._engine.holds(part):
+        if not self._engine.holds(self._rows(_LEARNT)[0]):
             raise Unstackable("the rows are read from the disk as they are needed")
         if self._engine.jit_compile:
             raise Unstackable("XLA makes products of stacks on a processor far slower")
@@ -136,15 +139,31 @@ class Stacked:
         memory = files.machine_memory()
         return len(self._held[0]) if memory is None else max(1, memory // _OF_MEMORY // needed)
 
-    def _passes(
-        self, members: Sequence[int], part: Part, orders: NDArray[np.int64], *, training: bool
-    ) -> list[Logs]:
-        logs: list[Logs] = []
-        for start in range(0, len(members), self._group):
-            group = members[start : start + self._group]
-            chosen = orders[start : start + self._group].astype(np.int32)
-            logs += self._pass(group, part, chosen, training=training)
-        return logs
+    def _rows(self, split: str) -> tuple[Part, list[int]]:
+        """The rows of all members, each once, and where among them a member's begin."""
+        if split not in self._joined:
+            every = [_part_of(lesson, split) for lesson in self._lessons]
+            if all(part is every[0] for part in every):
+                self._joined[split] = every[0], [0] * len(every)
+            else:
+                ends = np.cumsum([len(part) for part in every]).tolist()
+                self._joined[split] = together(every), [0, *ends[:-1]]
+        return self._joined[split]
+
+    def _passes(self, members: Sequence[int], split: str, orders: Sequence[Order]) -> list[Logs]:
+        part, begins = self._rows(split)
+        logs: dict[int, Logs] = {}
+        for length in sorted({len(order) for order in orders}):
+            alike = [place for place, order in enumerate(orders) if len(order) == length]
+            for start in range(0, len(alike), self._group):
+                group = alike[start : start + self._group]
+                numbers = [members[place] for place in group]
+                chosen = [orders[place] + begins[members[place]] for place in group]
+                found = self._pass(
+                    numbers, part, np.stack(chosen).astype(np.int32), training=split == _LEARNT
+                )
+                logs |= zip(group, found, strict=True)
+        return [logs[place] for place in range(len(members))]
 
     def _pass(
         self, members: Sequence[int], part: Part, orders: NDArray[np.int32], *, training: bool
@@ -263,6 +282,10 @@ class Stacked:
             [_value(scope, one) for one in self._variables],
             [_value(scope, one) for one in self._metrics],
         )
+
+
+def _part_of(lesson: Lesson, split: str) -> Part:
+    return lesson.splits.weighted if split == _LEARNT else lesson.splits.parts()[split]
 
 
 def _loop(

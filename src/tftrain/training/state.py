@@ -86,8 +86,7 @@ def put_back(callback: Any, mine: Mapping[str, Any]) -> None:
 
 def restore_variables(engine: Engine, state: State) -> None:
     """Makes the network and its optimizer what they were."""
-    for name, variable in engine.variables.items():
-        variable.assign(state.variables[name])
+    engine.put(state.variables)
 
 
 def ready_files(callbacks: Iterable[Any], epochs: int) -> None:

@@ -1,0 +1,128 @@
+"""Several networks kept as one: it gives the mean of their predictions, everywhere."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from scipy.special import expit, softmax
+
+from tftrain import recorded, runs
+from tftrain.terminal import Silent
+
+pytestmark = pytest.mark.usefixtures("tensorflow")
+
+COUNT = 3
+
+
+def config_of(loss, units, activation, classes, **more):
+    return {
+        "name": "digits",
+        "data": {
+            "source": "digits",
+            "classes": list(range(classes)),
+            "split": {"train": 0.3, "validation": 0.2, "test": 0.5},
+        },
+        "model": {
+            "layers": [
+                {"Dense": {"units": 5, "activation": "tanh"}},
+                "BatchNormalization",
+                {"GaussianNoise": {"stddev": 0.5}},
+                {"Dense": {"units": units, "activation": activation}},
+            ]
+        },
+        "training": {
+            "loss": loss,
+            "metrics": ["accuracy"],
+            "epochs": 2,
+            "restarts": COUNT,
+            "keep": "ensemble",
+            "threads": 2,
+            **more,
+        },
+    }
+
+
+SPARSE = {"SparseCategoricalCrossentropy": {"from_logits": True}}
+BINARY = {"BinaryCrossentropy": {"from_logits": True}}
+KINDS = {
+    "softmax": (config_of("SparseCategoricalCrossentropy", 10, "softmax", 10), lambda one: one),
+    "logits": (config_of(SPARSE, 10, None, 10), lambda one: softmax(one, axis=-1)),
+    "sigmoid": (config_of("BinaryCrossentropy", 1, "sigmoid", 2), lambda one: one),
+    "logit": (config_of(BINARY, 1, None, 2), expit),
+    "margin": (config_of("Hinge", 1, "tanh", 2), lambda one: one),
+}
+
+
+def trained(wanted, tmp_path):
+    from tftrain import fit
+
+    path = tmp_path / "digits.yaml"
+    path.write_text(json.dumps(wanted))
+    return fit.fit(fit.prepare(path, runs_dir=tmp_path / "runs"), Silent())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_it_gives_the_mean_of_its_networks(kind, tmp_path):
+    from tftrain import evaluate
+
+    wanted, squash = KINDS[kind]
+    run = trained(wanted, tmp_path)
+    found = recorded.read(run.folder, run.summary)
+    assert found.networks == COUNT
+    engine = evaluate.revive(found).engine
+    part = found.splits().test
+    members = [one for one in engine.network.layers if one.name.startswith("member_")]
+    rows = part.raw(slice(None))
+    outputs = np.stack([member.predict(rows, verbose=0) for member in members])
+    assert np.ptp(outputs, axis=0).max() > 0.01
+    mean = squash(outputs.astype(np.float64)).mean(axis=0)
+    given = squash(np.concatenate(list(engine.predict(part))).astype(np.float64))
+    np.testing.assert_allclose(given, mean, rtol=0, atol=1e-6)
+    assert evaluate.metrics(engine, found.splits()) == run.summary["metrics"]
+
+
+def test_the_best_of_them_is_no_other_than_without(tmp_path):
+    wanted = KINDS["softmax"][0]
+    ensemble = trained(wanted, tmp_path)
+    best = trained(wanted | {"training": wanted["training"] | {"keep": "best"}}, tmp_path)
+    assert ensemble.summary["population"] == best.summary["population"]
+
+
+def test_the_model_for_others_is_the_ensemble(tmp_path):
+    """In a file of Keras's own, without noise, with probabilities behind logits."""
+    import keras
+
+    run = trained(KINDS["logits"][0], tmp_path)
+    found = recorded.read(run.folder, run.summary)
+    model = keras.saving.load_model(run.folder / runs.MODEL, compile=False)
+    rows = found.splits().test
+    given = np.asarray(model(rows.inputs[rows.rows].astype(np.float32)))
+    with np.load(run.folder / runs.PREDICTIONS) as kept:
+        np.testing.assert_allclose(given, kept["test/outputs"], rtol=0, atol=1e-5)
+
+
+def test_weights_of_more_networks_than_there_were_are_refused(tmp_path):
+    from tftrain import files
+    from tftrain.errors import RunError
+
+    run = trained(KINDS["softmax"][0], tmp_path)
+    weights = files.read_arrays(run.folder / runs.WEIGHTS)
+    more = {
+        name.replace("member_0", "member_9"): array
+        for name, array in weights.items()
+        if name.startswith("member_0")
+    }
+    files.write_arrays(run.folder / runs.WEIGHTS, weights | more)
+    with pytest.raises(RunError, match="weights of 4 networks"):
+        recorded.read(run.folder, run.summary)
+
+
+def test_explain_wants_one_network(tmp_path):
+    from tftrain.errors import TftrainError
+    from tftrain.explain import subject
+
+    run = trained(KINDS["sigmoid"][0], tmp_path)
+    with pytest.raises(TftrainError, match="keeps 3 networks as one"):
+        subject.of_run(run.folder.parent, run.folder.name, allow_code=False)
