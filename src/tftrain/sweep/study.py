@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import optuna
-from optuna import Study
+from optuna import Study, Trial
 from optuna.distributions import (
     BaseDistribution,
     CategoricalDistribution,
@@ -35,6 +35,7 @@ _STATES: Mapping[TrialState, str] = {
     TrialState.WAITING: "waiting",
     TrialState.FAIL: "failed",
 }
+_RETRIED = "failed_trial"  # which one it tries again, as Optuna notes it
 _SHOWN = 3
 _AT_RANDOM = 10  # trials, before TPE learns from them
 
@@ -129,7 +130,7 @@ def tried(study: Study) -> list[Tried]:
     """All that was tried, or is to be, in its order."""
     groups: dict[int, list[FrozenTrial]] = {}
     for trial in study.get_trials(deepcopy=False):
-        groups.setdefault(trial.system_attrs.get("failed_trial", trial.number), []).append(trial)
+        groups.setdefault(trial.system_attrs.get(_RETRIED, trial.number), []).append(trial)
     wanted = [
         attempts
         for _, attempts in sorted(groups.items())
@@ -149,6 +150,12 @@ def place(study: Study, attempt: int) -> int:
 def learns(plan: Plan, number: int) -> bool:
     """Whether a trial's values depend on what came of those before it."""
     return plan.sampler == "tpe" and number >= _AT_RANDOM
+
+
+def asked(study: Study, trial: Trial) -> int:
+    """The number of the set of values of the trial that was asked for last."""
+    sampler = study.sampler
+    return sampler.number if isinstance(sampler, _Seeded) else place(study, trial.number)
 
 
 def best(study: Study) -> Tried | None:
@@ -223,13 +230,23 @@ class _Seeded(BaseSampler):
 
     def __init__(self, plan: Plan) -> None:
         self.study: Study | None = None
+        self.number = 0
+        self._places: dict[int, int] = {}
         self._plan = plan
         self._inner: BaseSampler = RandomSampler(0)
 
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
-        number = place(self.study or study, trial.number)
-        self._inner = _sampler(self._plan, number)
+        self.number = self._place(self.study or study, trial)
+        self._inner = _sampler(self._plan, self.number)
         self._inner.before_trial(study, trial)
+
+    def _place(self, study: Study, trial: FrozenTrial) -> int:
+        """As `place`; where this process asked for the trial before too, without reading all."""
+        if trial.number - 1 in self._places and _RETRIED not in trial.system_attrs:
+            self._places[trial.number] = max(self._places.values()) + 1
+        else:
+            self._places = {each: one.number for one in tried(study) for each in one.attempts}
+        return self._places[trial.number]
 
     def infer_relative_search_space(
         self, study: Study, trial: FrozenTrial

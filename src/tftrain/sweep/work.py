@@ -118,7 +118,7 @@ class Worker:
             trial = self.study.ask(studies.distributions(self.plan))
             self.storage.record_heartbeat(_id(trial))
             trial.set_user_attr(_ALIVE, trial.number)
-            number = studies.place(self.study, trial.number)
+            number = studies.asked(self.study, trial)
             if limit is not None and number >= limit:  # another worker was quicker
                 trial.set_user_attr(studies.SURPLUS, True)
                 self.study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
