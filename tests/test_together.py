@@ -66,7 +66,9 @@ class Sweep:
         self.path = folder / "digits.yaml"
         self.path.write_text(json.dumps(CONFIG | {"training": CONFIG["training"] | training}))
         asked = plan.Asked(trials=1)
-        self.plan = plan.plan(self.path, ["training.seed=int(0, 9)"], asked, timed=False)
+        self.plan = plan.plan(
+            self.path, ["training.seed=int(0, 9)"], asked, timed=False, allow_code=True
+        )
 
     def job(self, number, *changes, watch=None):
         return Job(number, [*changes, f"name={self.plan.study}", "sweep=null"], watch)
@@ -240,18 +242,29 @@ def test_what_stops_all_is_in_every_run(tmp_path, monkeypatch):
         np.testing.assert_allclose(arrays[0][key], array, rtol=0, atol=1e-5)
 
 
+NOISE = """
+import keras
+
+
+@keras.saving.register_keras_serializable("own")
+class Noise(keras.layers.Layer):
+    def call(self, inputs, training=False):
+        noise = keras.random.normal(keras.ops.shape(inputs), stddev=0.1)
+        return inputs + noise if training else inputs
+"""
+
+
 def test_what_can_not_be_stacked_goes_one_after_another(tmp_path, monkeypatch):
-    from tftrain.training import population
-    from tftrain.training.stacked import Unstackable
-
-    def refuse(*_):
-        raise Unstackable("not today")
-
-    monkeypatch.setattr(population, "Stacked", refuse)
+    (tmp_path / "noise.py").write_text(NOISE)
+    layers = [{"own>Noise": {}}, CONFIG["model"]["layers"][-1]]
+    monkeypatch.setitem(CONFIG, "model", {"layers": layers})
+    monkeypatch.setitem(CONFIG, "code", ["noise.py"])
     sweep = Sweep(tmp_path, epochs=1)
-    found = sweep.together(sweep.job(0), sweep.job(1, "training.seed=1"))
-    assert [one.fault for one in found.values()] == [None, None]
-    assert found[0].value != found[1].value
+    jobs = [sweep.job(0), sweep.job(1, "training.seed=1")]
+    found = sweep.together(*jobs)
+    assert found[0].fault is None
+    arrays = [files.read_arrays(one.run / runs.WEIGHTS) for one in (found[1], sweep.alone(jobs[1]))]
+    assert all((arrays[0][name] == array).all() for name, array in arrays[1].items())
 
 
 @pytest.mark.parametrize(

@@ -112,7 +112,7 @@ def engine_of(asked: Asked, adapt: Callable[[Engine], None] | None = None) -> En
 
     Args:
         asked: from `prepare`.
-        adapt: changes the network before its training graph is traced.
+        adapt: changes the network for others, whose graph is not this one's: none is traced here.
 
     Raises:
         ConfigError: when Keras refuses what the config asks for.
@@ -132,6 +132,7 @@ def engine_of(asked: Asked, adapt: Callable[[Engine], None] | None = None) -> En
     engine = evaluate.engine_of(network, settings, len(splits.train))
     if adapt is not None:
         adapt(engine)
+        return engine
     try:
         training.trace(engine, splits.weighted, settings.seed)
     except Exception as error:  # noqa: BLE001 - Keras raises what it likes

@@ -152,7 +152,8 @@ class Engine:
 
     @cached_property
     def _reader(self) -> Any:
-        variables = [getattr(one, "value", one) for one in self.variables.values()]
+        found = self.variables.values()
+        variables = [one if isinstance(one, tf.Variable) else one.value for one in found]
         read = tf.function(lambda: [tf.identity(one) for one in variables], autograph=False)
         return read.get_concrete_function()
 

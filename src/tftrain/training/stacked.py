@@ -73,9 +73,11 @@ class Stacked:
         self._batches = {True: _FIRST_BATCHES, False: _FIRST_BATCHES}
         self._group = self._fitting()
         try:
-            self._graph(engine.rows(self._rows(_LEARNT)[0]), training=True)
+            traced = self._graph(engine.rows(self._rows(_LEARNT)[0]), training=True)
         except Exception as error:  # noqa: BLE001 - layers raise what they like
             raise Unstackable(first_line(error)) from None
+        if traced.graph.variables:  # no member has its own of those
+            raise Unstackable("a layer draws random numbers without a generator of its own")
 
     def train(self, members: Sequence[int], orders: Sequence[Order]) -> list[Logs]:
         """One epoch of some members.
@@ -119,9 +121,6 @@ class Stacked:
             raise Unstackable("the rows are read from the disk as they are needed")
         if self._engine.jit_compile:
             raise Unstackable("XLA makes products of stacks on a processor far slower")
-        strange = [name for name in self._engine.variables if name.startswith("graph/")]
-        if strange:
-            raise Unstackable("a layer draws random numbers without a generator of its own")
 
     def _reset(self) -> list[NDArray[Any]]:
         with keras.StatelessScope() as scope:
