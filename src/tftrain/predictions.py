@@ -123,6 +123,13 @@ def joined(several: Sequence[Predictions]) -> Predictions:
     return replace(several[0], outputs=outputs, labels=labels, rows=rows[places], of=of)
 
 
+def made(network: Network, splits: Splits, loss: Spec) -> dict[str, Predictions]:
+    """What `keep` keeps of a network, by the splits' names."""
+    parts = {name: part for name, part in splits.parts().items() if name in _KEPT}
+    found = {name: predict(network, part, splits.form, loss) for name, part in parts.items()}
+    return {name: one for name, one in found.items() if one is not None}
+
+
 def step(network: Network) -> int:
     """Rows at a time: many, as long as the outputs of no layer take much memory."""
     shapes = [layer.output.shape[1:] for layer in network.network.layers]
@@ -166,7 +173,7 @@ def keep(
         network: with the kept weights.
         splits: whose validation and test rows are kept.
         loss: says what outputs mean.
-        others: predictions of rows that are of no split, by the name they are kept under.
+        others: predictions that are made already, by the name they are kept under.
 
     Returns:
         A line for each part that is too large to be kept whole.
@@ -178,7 +185,9 @@ def keep(
     arrays: dict[str, NDArray[Any]] = {}
     parts = splits.parts()
     for name in _KEPT:
-        made = predict(network, parts[name], form, loss) if name in parts else others.get(name)
+        made = others.get(name)
+        if made is None and name in parts:
+            made = predict(network, parts[name], form, loss)
         if made is None:
             continue
         held: list[NDArray[Any]] = [made.outputs, made.labels, made.rows, np.array(made.of)]

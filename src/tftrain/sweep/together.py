@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tftrain import (
     backend,
@@ -16,7 +20,9 @@ from tftrain import (
     checkpoint,
     ending,
     environment,
+    evaluate,
     exported,
+    files,
     foreign,
     model,
     opening,
@@ -24,19 +30,21 @@ from tftrain import (
     runs,
     stopping,
 )
-from tftrain.checkpoint import State
+from tftrain.checkpoint import Checkpoint, State
 from tftrain.ending import Clock
 from tftrain.errors import Stopped, TrainingError
 from tftrain.fit import Asked, Progress
+from tftrain.predictions import Predictions
 from tftrain.runs import Run
 from tftrain.sweep.alike import Form
-from tftrain.training import Engine, Epoch, NonFinite, callbacks, faults, numbers
+from tftrain.training import Engine, Epoch, Logs, NonFinite, callbacks, faults, numbers
 from tftrain.training import population as populations
 from tftrain.training.engine import NUMBER
 from tftrain.training.members import RATE, Lesson, Member, Values
 from tftrain.training.population import Population
 from tftrain.training.stacked import Unstackable
 
+_WRITERS = 4
 End = Run | TrainingError | Stopped
 
 
@@ -100,6 +108,25 @@ class _Alone:
     def clock(self) -> Clock:
         """Goes on from what was spent so far."""
         return Clock(time.perf_counter() - sum(self.spent.values()), dict(self.spent))
+
+
+@dataclass(frozen=True)
+class _Made:
+    """What is to be written of a network that has come to its end.
+
+    Args:
+        clock: of its run.
+        checkpoint: after its last epoch.
+        weights: that are kept, and what was learnt of preparing rows.
+        model: the file for other programs.
+        predicted: of rows that it hasn't learnt from.
+    """
+
+    clock: Clock
+    checkpoint: Checkpoint
+    weights: Mapping[str, NDArray[Any]]
+    model: bytes
+    predicted: Mapping[str, Predictions]
 
 
 def begin(trials: Sequence[Trial]) -> Population:
@@ -169,17 +196,17 @@ def train(
     """
     left: list[_Alone] = []
     try:
-        with stopping.deferred():
-            left += _opened(population, trials, build)
+        with stopping.deferred(), ThreadPoolExecutor(_WRITERS) as writers:
+            left += _opened(population, trials, build, writers)
             with ending.told(trials[0].asked), closing(population.epochs()) as epochs:
                 yield from _epochs(epochs, left)
                 yield from _failed(left)
-            yield from _finished(population, left)
+            yield from _finished(population, left, writers)
     except TrainingError as error:
-        for one in list(left):
+        for one in [one for one in left if one.run.summary["state"] == runs.RUNNING]:
             yield _cut(left, one, error)
     except Exception as error:
-        for one in list(left):
+        for one in [one for one in left if one.run.summary["state"] == runs.RUNNING]:
             _cut(left, one, error)
         raise
     finally:
@@ -187,10 +214,17 @@ def train(
             one.run.release()
 
 
-def _opened(population: Population, trials: Sequence[Trial], build: float) -> Iterator[_Alone]:
+def _opened(
+    population: Population, trials: Sequence[Trial], build: float, writers: Executor
+) -> Iterator[_Alone]:
     git, versions = environment.ask_git(), backend.versions()
-    for trial, member in zip(trials, population.members, strict=True):
-        run, _ = opening.run(trial.asked, population.engine.network, git, versions)
+    network = population.engine.network
+    claimed = []
+    for trial in trials:  # one after another, so that their numbers are in the trials' order
+        run = runs.claim(trial.asked.runs_dir, trial.asked.config.name)
+        claimed.append(replace(trial.asked, run=run))
+    opened = writers.map(lambda asked: opening.run(asked, network, git, versions)[0], claimed)
+    for trial, member, run in zip(trials, population.members, opened, strict=True):
         spent = {
             "data": round(trial.asked.seconds, 3),
             "import": 0.0,
@@ -240,8 +274,13 @@ def _failed(left: list[_Alone]) -> Iterator[tuple[int, End, float]]:
         yield _cut(left, one, TrainingError(problem))
 
 
-def _finished(population: Population, left: list[_Alone]) -> Iterator[tuple[int, End, float]]:
-    """Completes the runs of those that have come to their end."""
+def _finished(
+    population: Population, left: list[_Alone], writers: Executor
+) -> Iterator[tuple[int, End, float]]:
+    """Completes the runs of those that have come to their end.
+
+    The disk takes its time for each file, so several runs are written at a time.
+    """
     if not left:
         return
     first = left[0].trial.asked
@@ -249,27 +288,50 @@ def _finished(population: Population, left: list[_Alone]) -> Iterator[tuple[int,
     with ending.told(first):
         scores = populations.scores(population)
     share = (time.perf_counter() - begun) / len(left)
-    network = population.engine.network
-    exportable = exported.exportable(network, first.config, first.splits.preparation)
+    exportable = exported.exportable(
+        population.engine.network, first.config, first.splits.preparation
+    )
+    writing: dict[int, Future[tuple[Run, float]]] = {}
+    for one in left:
+        number = one.member.number
+        one.spent["evaluation"] = share
+        made = _made(one, exportable)
+        writing[number] = writers.submit(_write, one, made, scores[number])
     for one in list(left):
-        asked, run, clock = one.trial.asked, one.run, one.clock
-        kept = ending.checkpoint_of(asked, one, run, clock)
-        one.over = True
-        with clock("saving"):
-            checkpoint.write(run.folder / runs.CHECKPOINT, kept)
-            population.enter(one.member)
-            numbers.write(network, one.trial.form.numbers, _offset(population.engine, asked))
-            ending.save(asked, network, run, exportable)
-        with clock("evaluation"), ending.told(asked):
-            loss = asked.config.training.loss
-            for line in predictions.keep(run.folder, one.engine, asked.splits, loss, {}):
-                one.trial.progress.say(line)
-        clock.seconds["evaluation"] = round(clock.seconds["evaluation"] + share, 3)
-        clock.started -= share
-        ending.finish(asked, one, run, clock, {"metrics": scores[one.member.number]})
-        run.release()
+        run, seconds = writing[one.member.number].result()
         left.remove(one)
-        yield one.member.number, run, clock.total()
+        yield one.member.number, run, seconds
+
+
+def _made(one: _Alone, exportable: Any) -> _Made:
+    """What is to be written of a network, while its variables are in place."""
+    asked, engine, clock = one.trial.asked, one.engine, one.clock
+    kept = ending.checkpoint_of(asked, one, one.run, clock)
+    one.over = True
+    with clock("saving"), tempfile.TemporaryDirectory() as folder:
+        one.population.enter(one.member)
+        numbers.write(engine.network, one.trial.form.numbers, _offset(engine, asked))
+        weights = evaluate.arrays_of(engine.network, asked.splits.preparation)
+        path = Path(folder) / runs.MODEL
+        exportable.save(path)
+        model = path.read_bytes()
+    with clock("evaluation"), ending.told(asked):
+        predicted = predictions.made(engine, asked.splits, asked.config.training.loss)
+    return _Made(clock, kept, weights, model, predicted)
+
+
+def _write(one: _Alone, made: _Made, scores: Mapping[str, Logs]) -> tuple[Run, float]:
+    asked, run, clock = one.trial.asked, one.run, made.clock
+    with clock("saving"):
+        checkpoint.write(run.folder / runs.CHECKPOINT, made.checkpoint)
+        files.write_arrays(run.folder / runs.WEIGHTS, made.weights)
+        run.write(runs.MODEL, made.model)
+    with clock("evaluation"):
+        loss = asked.config.training.loss
+        predictions.keep(run.folder, one.engine, asked.splits, loss, made.predicted)
+    ending.finish(asked, one, run, clock, {"metrics": scores})
+    run.release()
+    return run, clock.total()
 
 
 def _cut(left: list[_Alone], one: _Alone, error: Exception) -> tuple[int, Any, float]:
