@@ -2,131 +2,39 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tftrain import (
     backend,
     building,
-    checkpoint,
     ending,
     environment,
-    evaluate,
     exported,
-    files,
     foreign,
     model,
     opening,
-    predictions,
     runs,
     stopping,
 )
-from tftrain.checkpoint import Checkpoint, State
-from tftrain.ending import Clock
 from tftrain.errors import Stopped, TrainingError
-from tftrain.fit import Asked, Progress
-from tftrain.predictions import Predictions
 from tftrain.runs import Run
-from tftrain.sweep.alike import Form
-from tftrain.training import Engine, Epoch, Logs, NonFinite, callbacks, faults, numbers
+from tftrain.sweep import apart
+from tftrain.sweep.apart import Apart, Trial, offset
+from tftrain.training import Engine, Epoch, NonFinite, callbacks, faults, numbers
 from tftrain.training import population as populations
-from tftrain.training.engine import NUMBER
-from tftrain.training.members import RATE, Lesson, Member, Values
+from tftrain.training.members import RATE, Lesson, Values
 from tftrain.training.population import Population
 from tftrain.training.stacked import Unstackable
 
 _WRITERS = 4
 End = Run | TrainingError | Stopped
-
-
-@dataclass(frozen=True)
-class Trial:
-    """One training of several that go together.
-
-    Args:
-        asked: from `prepare`; its rows are the others' too.
-        form: of its config, the same as the others' but for numbers.
-        progress: is told of every epoch, and ends this training by raising Stopped.
-    """
-
-    asked: Asked
-    form: Form
-    progress: Progress
-
-
-@dataclass
-class _Alone:
-    """One network of the population as a training of its own, and its run.
-
-    Args:
-        trial: what it is.
-        population: that it is one of.
-        member: as the population knows it.
-        run: its run directory.
-        spent: seconds of each stage, its share of what all took together.
-        over: whether callbacks have had their last word.
-    """
-
-    trial: Trial
-    population: Population
-    member: Member
-    run: Run
-    spent: dict[str, float]
-    over: bool = field(default=False)
-
-    @property
-    def engine(self) -> Engine:
-        return self.member.lesson.engine
-
-    @property
-    def callbacks(self) -> list[Any]:
-        return self.member.callbacks
-
-    @property
-    def state(self) -> State:
-        """After the last epoch that was sound, as a fit of its own has it."""
-        whole, place = self.population.state, self.member.number
-        values = populations.begin_values(whole, len(self.population.members))[place]
-        own = {name: value for name, value in values.items() if not name.startswith(NUMBER)}
-        kept = whole.callbacks[place]
-        ended = kept["ended"] and not kept["failed"]
-        return State(len(kept["history"]), ended, own, kept["callbacks"])
-
-    def rewind(self) -> None:
-        self.population.enter(self.member)
-
-    @property
-    def clock(self) -> Clock:
-        """Goes on from what was spent so far."""
-        return Clock(time.perf_counter() - sum(self.spent.values()), dict(self.spent))
-
-
-@dataclass(frozen=True)
-class _Made:
-    """What is to be written of a network that has come to its end.
-
-    Args:
-        clock: of its run.
-        checkpoint: after its last epoch.
-        weights: that are kept, and what was learnt of preparing rows.
-        model: the file for other programs.
-        predicted: of rows that it hasn't learnt from.
-    """
-
-    clock: Clock
-    checkpoint: Checkpoint
-    weights: Mapping[str, NDArray[Any]]
-    model: bytes
-    predicted: Mapping[str, Predictions]
 
 
 def begin(trials: Sequence[Trial]) -> Population:
@@ -142,7 +50,7 @@ def begin(trials: Sequence[Trial]) -> Population:
     foreign.run(source)
     places = trials[0].form.numbers
     engine = building.engine_of(
-        first, lambda engine: numbers.install(engine, places, _offset(engine, first))
+        first, lambda engine: numbers.install(engine, places, offset(engine, first))
     )
     lessons = [Lesson(trial.asked.config.training_seed, splits, engine) for trial in trials]
     own = {id(lesson): _own(trial, engine) for lesson, trial in zip(lessons, trials, strict=True)}
@@ -194,7 +102,7 @@ def train(
         StorageError: when runs can't be written.
         Stopped: by a signal or the time limit; the runs say so.
     """
-    left: list[_Alone] = []
+    left: list[Apart] = []
     try:
         with stopping.deferred(), ThreadPoolExecutor(_WRITERS) as writers:
             left += _opened(population, trials, build, writers)
@@ -216,7 +124,7 @@ def train(
 
 def _opened(
     population: Population, trials: Sequence[Trial], build: float, writers: Executor
-) -> Iterator[_Alone]:
+) -> Iterator[Apart]:
     git, versions = environment.ask_git(), backend.versions()
     network = population.engine.network
     claimed = []
@@ -231,10 +139,10 @@ def _opened(
             "build": round(build / len(trials), 3),
             "training": 0.0,
         }
-        yield _Alone(trial, population, member, run, spent)
+        yield Apart(trial, population, member, run, spent)
 
 
-def _epochs(epochs: Iterator[Epoch], left: list[_Alone]) -> Iterator[tuple[int, End, float]]:
+def _epochs(epochs: Iterator[Epoch], left: list[Apart]) -> Iterator[tuple[int, End, float]]:
     """Lets each run have its rows; those that fail or are ended leave the others alone."""
     while True:
         active = [one for one in left if not one.member.ended]
@@ -260,7 +168,7 @@ def _epochs(epochs: Iterator[Epoch], left: list[_Alone]) -> Iterator[tuple[int, 
         yield from _failed(left)
 
 
-def _failed(left: list[_Alone]) -> Iterator[tuple[int, End, float]]:
+def _failed(left: list[Apart]) -> Iterator[tuple[int, End, float]]:
     """Tells of those that are not finite, in the words of a fit of their own."""
     for one in [one for one in left if one.member.failed]:
         population, epoch = one.population, len(one.member.history)
@@ -275,7 +183,7 @@ def _failed(left: list[_Alone]) -> Iterator[tuple[int, End, float]]:
 
 
 def _finished(
-    population: Population, left: list[_Alone], writers: Executor
+    population: Population, left: list[Apart], writers: Executor
 ) -> Iterator[tuple[int, End, float]]:
     """Completes the runs of those that have come to their end.
 
@@ -294,47 +202,16 @@ def _finished(
     writing: dict[int, Future[tuple[Run, float]]] = {}
     for one in left:
         number = one.member.number
-        one.spent["evaluation"] = share
-        made = _made(one, exportable)
-        writing[number] = writers.submit(_write, one, made, scores[number])
+        one.spent |= {"saving": 0.0, "evaluation": share}
+        made = apart.made(one, exportable)
+        writing[number] = writers.submit(apart.write, one, made, scores[number])
     for one in list(left):
         run, seconds = writing[one.member.number].result()
         left.remove(one)
         yield one.member.number, run, seconds
 
 
-def _made(one: _Alone, exportable: Any) -> _Made:
-    """What is to be written of a network, while its variables are in place."""
-    asked, engine, clock = one.trial.asked, one.engine, one.clock
-    kept = ending.checkpoint_of(asked, one, one.run, clock)
-    one.over = True
-    with clock("saving"), tempfile.TemporaryDirectory() as folder:
-        one.population.enter(one.member)
-        numbers.write(engine.network, one.trial.form.numbers, _offset(engine, asked))
-        weights = evaluate.arrays_of(engine.network, asked.splits.preparation)
-        path = Path(folder) / runs.MODEL
-        exportable.save(path)
-        model = path.read_bytes()
-    with clock("evaluation"), ending.told(asked):
-        predicted = predictions.made(engine, asked.splits, asked.config.training.loss)
-    return _Made(clock, kept, weights, model, predicted)
-
-
-def _write(one: _Alone, made: _Made, scores: Mapping[str, Logs]) -> tuple[Run, float]:
-    asked, run, clock = one.trial.asked, one.run, made.clock
-    with clock("saving"):
-        checkpoint.write(run.folder / runs.CHECKPOINT, made.checkpoint)
-        files.write_arrays(run.folder / runs.WEIGHTS, made.weights)
-        run.write(runs.MODEL, made.model)
-    with clock("evaluation"):
-        loss = asked.config.training.loss
-        predictions.keep(run.folder, one.engine, asked.splits, loss, made.predicted)
-    ending.finish(asked, one, run, clock, {"metrics": scores})
-    run.release()
-    return run, clock.total()
-
-
-def _cut(left: list[_Alone], one: _Alone, error: Exception) -> tuple[int, Any, float]:
+def _cut(left: list[Apart], one: Apart, error: Exception) -> tuple[int, Any, float]:
     """Ends one before its time."""
     clock = one.clock
     ending.cut(one.trial.asked, one.run, one, clock, error)
@@ -343,8 +220,3 @@ def _cut(left: list[_Alone], one: _Alone, error: Exception) -> tuple[int, Any, f
     if isinstance(error, Stopped):
         error = Stopped(error.reason, error.exit_code, one.run.folder)
     return one.member.number, error, clock.total()
-
-
-def _offset(engine: Engine, asked: Asked) -> int:
-    """How many entries of the config's layers Keras doesn't keep: an Input."""
-    return len(asked.config.model.layers) - len(engine.network.layers)

@@ -122,15 +122,16 @@ def _alone(plan: Plan, job: Job, load: Load, runs_dir: Path) -> Outcome:
 
 def _together(plan: Plan, group: Sequence[tuple[Job, Load]], runs_dir: Path) -> Iterator[Outcome]:
     from tftrain.sweep import together
+    from tftrain.sweep.apart import Trial
     from tftrain.training.stacked import Unstackable
 
     watched = [_Watched(plan, job) for job, _ in group]
-    trials: list[together.Trial] = []
+    trials: list[Trial] = []
     try:
         for (job, load), sees in zip(group, watched, strict=True):
             read = _already(trials[0].asked.splits) if trials else data.load
             asked = _ask(plan, job, load, runs_dir, read)
-            trials.append(together.Trial(asked, alike.form(asked.config), sees))
+            trials.append(Trial(asked, alike.form(asked.config), sees))
         begun = time.perf_counter()
         population = together.begin(trials)
     except StorageError:
