@@ -242,6 +242,24 @@ def test_what_stops_all_is_in_every_run(tmp_path, monkeypatch):
         np.testing.assert_allclose(arrays[0][key], array, rtol=0, atol=1e-5)
 
 
+def test_where_runs_can_not_be_written_none_is_left(tmp_path, monkeypatch):
+    from tftrain import opening
+    from tftrain.errors import Mark, Problem, StorageError
+
+    really = opening.run
+
+    def full(asked, *rest):
+        if asked.run.folder.name.endswith("-2"):
+            raise StorageError(Problem(Mark("x"), "R003", "full"))
+        return really(asked, *rest)
+
+    monkeypatch.setattr(opening, "run", full)
+    sweep = Sweep(tmp_path)
+    with pytest.raises(StorageError, match="full"):
+        sweep.together(sweep.job(0), sweep.job(1, "training.seed=1"))
+    assert list((tmp_path / "together").iterdir()) == []
+
+
 NOISE = """
 import keras
 

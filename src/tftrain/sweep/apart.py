@@ -124,6 +124,7 @@ def made(one: Apart, exportable: Any) -> Made:
         numbers.write(engine.network, one.trial.form.numbers, offset(engine, asked))
         weights = evaluate.arrays_of(engine.network, asked.splits.preparation)
         path = Path(folder) / runs.MODEL
+        files.require_space(path.parent, 2 * sum(weight.nbytes for weight in weights.values()))
         exportable.save(path)
         model = path.read_bytes()
     with clock("evaluation"), ending.told(asked):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
 from contextlib import closing
 from dataclasses import replace
 from typing import Any
@@ -125,14 +125,9 @@ def train(
 def _opened(
     population: Population, trials: Sequence[Trial], build: float, writers: Executor
 ) -> Iterator[Apart]:
-    git, versions = environment.ask_git(), backend.versions()
-    network = population.engine.network
-    claimed = []
-    for trial in trials:  # one after another, so that their numbers are in the trials' order
-        run = runs.claim(trial.asked.runs_dir, trial.asked.config.name)
-        claimed.append(replace(trial.asked, run=run))
-    opened = writers.map(lambda asked: opening.run(asked, network, git, versions)[0], claimed)
-    for trial, member, run in zip(trials, population.members, opened, strict=True):
+    for trial, member, run in zip(
+        trials, population.members, _runs(population, trials, writers), strict=True
+    ):
         spent = {
             "data": round(trial.asked.seconds, 3),
             "import": 0.0,
@@ -140,6 +135,27 @@ def _opened(
             "training": 0.0,
         }
         yield Apart(trial, population, member, run, spent)
+
+
+def _runs(population: Population, trials: Sequence[Trial], writers: Executor) -> list[Run]:
+    """The runs' directories, in the trials' order; all of them or none."""
+    git, versions = environment.ask_git(), backend.versions()
+    network = population.engine.network
+    claimed: list[Run] = []
+    describing: list[Future[Any]] = []
+    try:
+        for trial in trials:
+            claimed.append(runs.claim(trial.asked.runs_dir, trial.asked.config.name))
+            asked = replace(trial.asked, run=claimed[-1])
+            describing.append(writers.submit(opening.run, asked, network, git, versions))
+        for one in describing:
+            one.result()
+    except Exception:
+        wait(describing)
+        for run in claimed:
+            run.discard()
+        raise
+    return claimed
 
 
 def _epochs(epochs: Iterator[Epoch], left: list[Apart]) -> Iterator[tuple[int, End, float]]:
