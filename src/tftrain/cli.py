@@ -285,6 +285,7 @@ def _checked(run: Run) -> list[Check]:
 _COMMANDS: Mapping[str, Callable[..., None]] = {
     "eval": scoring.evaluate,
     "compare": scoring.compare,
+    "report": scoring.report,
     "doctor": housekeeping.doctor,
     "schema": housekeeping.schema,
     "init": housekeeping.init,

@@ -39,6 +39,7 @@ WEIGHTS = "weights.npz"
 PREDICTIONS = "predictions.npz"
 MODEL = "model.keras"
 SUMMARY = "summary.json"
+REPORT = "report.html"
 CODE = "code"
 LOCK = ".lock"
 FILES: Mapping[str, str] = MappingProxyType(
@@ -61,6 +62,7 @@ FILES: Mapping[str, str] = MappingProxyType(
         "all), and `test/...`: probabilities, or numbers in the target's units; at most 100,000 "
         "rows of a part, evenly spread. Sealed like the weights.",
         MODEL: "The network for other programs: raw inputs in, predictions out.",
+        REPORT: "What `tftrain report` makes of all this: one page with pictures, for a browser.",
         SUMMARY: "State (`running`, `finished`, `stopped`, `failed`), rows, `notes` on the data, "
         "best epoch, final metrics of each split, seconds of each stage, format version.",
         CODE: "A folder, where the config names Python files: those that ran. Their SHA-256 are in "
@@ -262,15 +264,27 @@ def find(runs_dir: Path, name: str | None) -> tuple[Path, dict[str, Any]]:
                 return folder, _sound(folder, summary)
         message = "no finished run here; `tftrain fit CONFIG` makes one"
         raise RunError(Problem(Mark(str(runs_dir)), "R001", message))
-    folder = named(runs_dir, name)
-    summary = _as_it_is(folder, summary_of(folder))
-    if summary.get("state") != FINISHED:
+    folder, summary = in_any_state(runs_dir, name)
+    if summary["state"] != FINISHED:
         message = f"not finished: its state is `{str(summary.get('state'))[:_SHOWN]}`"
         if summary.get("state") != RUNNING:
             message += going_on(folder, summary)
         raise RunError(Problem(Mark(str(folder)), "R001", message))
     with contextlib.suppress(RunError):  # whoever only reads leaves what can't be removed
         _tidy(folder)
+    return folder, summary
+
+
+def in_any_state(runs_dir: Path, name: str) -> tuple[Path, dict[str, Any]]:
+    """A run's folder and summary, which says no more than its state allows.
+
+    Raises:
+        RunError: when there is none, or what it says is damaged.
+    """
+    folder = named(runs_dir, name)
+    summary = {"state": None} | _as_it_is(folder, summary_of(folder))
+    if (key := summary_form.wrong(summary)) is not None:
+        raise RunError(Problem(Mark(str(folder / SUMMARY)), "R002", f"damaged: `{key}` is wrong"))
     return folder, summary
 
 
