@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tftrain import comparison, files, runs
+from tftrain.errors import first_line
 from tftrain.explain import drawing
 from tftrain.report import facts, history, inline, page, pictures, sections, several
 from tftrain.report.pictures import Picture
@@ -60,6 +61,16 @@ def report(runs_dir: Path, names: Sequence[str], wanted: Wanted, say: Say) -> li
             title, kind, made, drawn = _of_several(runs_dir, names, wanted)
         files.write(path, page.html(title, kind, made))
         return [path, *(_png(path, one) for one in (drawn if wanted.png else ()))]
+
+
+def after(folder: Path, say: Say) -> None:
+    """Writes the page of a run that was just trained; whatever comes of it, the run is there."""
+    try:
+        (path,) = report(folder.parent, [str(folder)], Wanted(allow_code=True), say)
+    except Exception as error:  # noqa: BLE001 - no picture is worth the failure of a training
+        say(f"no report: {first_line(error)}")
+    else:
+        say(f"report: {path}")
 
 
 def _of_one(

@@ -74,6 +74,7 @@ FILES: Mapping[str, str] = MappingProxyType(
 RUNNING, FINISHED, STOPPED, FAILED = "running", "finished", "stopped", "failed"
 LINKED = "a link; a run that holds one isn't gone on with"
 INTERRUPTED = "interrupted"  # `running`, but nobody is at it any more
+_STATES = (RUNNING, FINISHED, STOPPED, FAILED, INTERRUPTED)
 _SECONDS_BETWEEN_WRITES = 2.0
 _SHOWN = 40  # characters of a value that is none
 _GLANCE_SECONDS = 0.3  # whoever lists runs holds a lock for far less
@@ -264,8 +265,9 @@ def find(runs_dir: Path, name: str | None) -> tuple[Path, dict[str, Any]]:
                 return folder, _sound(folder, summary)
         message = "no finished run here; `tftrain fit CONFIG` makes one"
         raise RunError(Problem(Mark(str(runs_dir)), "R001", message))
-    folder, summary = in_any_state(runs_dir, name)
-    if summary["state"] != FINISHED:
+    folder = named(runs_dir, name)
+    summary = _as_it_is(folder, summary_of(folder))
+    if summary.get("state") != FINISHED:
         message = f"not finished: its state is `{str(summary.get('state'))[:_SHOWN]}`"
         if summary.get("state") != RUNNING:
             message += going_on(folder, summary)
@@ -276,15 +278,18 @@ def find(runs_dir: Path, name: str | None) -> tuple[Path, dict[str, Any]]:
 
 
 def in_any_state(runs_dir: Path, name: str) -> tuple[Path, dict[str, Any]]:
-    """A run's folder and summary, which says no more than its state allows.
+    """A run's folder and summary, finished or not: what it holds is sound, but may not be all.
 
     Raises:
         RunError: when there is none, or what it says is damaged.
     """
     folder = named(runs_dir, name)
-    summary = {"state": None} | _as_it_is(folder, summary_of(folder))
+    summary = _as_it_is(folder, summary_of(folder))
     if (key := summary_form.wrong(summary)) is not None:
         raise RunError(Problem(Mark(str(folder / SUMMARY)), "R002", f"damaged: `{key}` is wrong"))
+    if summary.get("state") not in _STATES:
+        message = f"damaged: its state is `{str(summary.get('state'))[:_SHOWN]}`"
+        raise RunError(Problem(Mark(str(folder / SUMMARY)), "R002", message))
     return folder, summary
 
 

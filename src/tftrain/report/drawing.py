@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 WIDTH, HEIGHT = 4.2, 2.9  # inches, of a picture that stands beside others
 _MOST_POINTS = 600  # of a curve
 _DASHES = ("-", "--", ":", "-.")
-_FEW = 40  # points that are marked one by one
+_FEW = 3  # points that make no line to be seen
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def numbered(place: int) -> tuple[str, str]:
     return SERIES[place % len(SERIES)], _DASHES[place // len(SERIES) % len(_DASHES)]
 
 
-def panel(title: str, x: str, y: str, *, height: float = HEIGHT) -> tuple[Figure, Any]:
+def panel(title: str, x: str, y: str = "", *, height: float = HEIGHT) -> tuple[Figure, Any]:
     """An empty picture and its axes."""
     figure, (axes,) = drawing.new(WIDTH, height)
     axes.set_title(title, loc="left")
@@ -54,52 +54,45 @@ def panel(title: str, x: str, y: str, *, height: float = HEIGHT) -> tuple[Figure
     return figure, axes
 
 
-def lines(axes: Any, curves: Sequence[Line], *, legend: bool = True) -> None:
-    """Draws curves, and says which is which."""
-    handles = []
+def lines(axes: Any, curves: Sequence[Line]) -> None:
+    """Draws curves."""
     for one in curves:
         step = max(1, math.ceil(len(one.x) / _MOST_POINTS))
         few = len(one.x) <= _FEW and not one.thin and one.dash == "-"
-        (handle,) = axes.plot(
-            [*one.x[:-1:step], one.x[-1]] if one.x else [],
-            [*one.y[:-1:step], one.y[-1]] if one.y else [],
+        axes.plot(
+            [*one.x[:-1:step], *one.x[-1:]],
+            [*one.y[:-1:step], *one.y[-1:]],
             one.dash,
             color=LIGHT[one.colour],
             alpha=0.45 if one.thin else None,
             linewidth=0.7 if one.thin else 1.6,
             marker="." if few else None,
-            markersize=4,
+            markersize=6,
+            # matplotlib leaves a name out that begins with `_`: with a space before it, it doesn't
+            label=f" {one.name}" if one.name else None,
         )
-        handles += [] if one.thin else [(handle, one.name)]
     axes.grid(visible=True)
-    if legend and handles:
-        # a name that begins with `_` is left out by matplotlib: with a space before it, it isn't
-        axes.legend([one for one, _ in handles], [f" {name}" for _, name in handles], fontsize=8)
+
+
+def legend(axes: Any, place: str = "best") -> None:
+    """Says which curve is which, where there is more than one or one has a name."""
+    if axes.get_legend_handles_labels()[1]:
+        axes.legend(fontsize=8, loc=place)
 
 
 def mark_epoch(axes: Any, epoch: int | None, epochs: Sequence[float]) -> None:
-    """A dashed line at an epoch that there is, with its number."""
-    if epoch is None or not epochs or not epochs[0] <= epoch <= epochs[-1]:
-        return
-    axes.axvline(epoch, color=LIGHT["muted"], linestyle="--", linewidth=1)
-    right = epoch > (epochs[0] + epochs[-1]) / 2
-    axes.annotate(
-        f"best epoch {epoch}",
-        (epoch, 1),
-        (-3 if right else 3, -3),
-        xycoords=("data", "axes fraction"),
-        textcoords="offset points",
-        ha="right" if right else "left",
-        va="top",
-        fontsize=8,
-        color=LIGHT["muted"],
-    )
+    """A dashed line at an epoch that there is, with its number for the legend."""
+    if epoch is not None and epochs and epochs[0] <= epoch <= epochs[-1]:
+        axes.axvline(
+            epoch, color=LIGHT["muted"], linestyle="--", linewidth=1, label=f" best epoch {epoch}"
+        )
 
 
-def whole(axes: Any) -> None:
-    """Ticks at whole numbers only, across."""
+def over_epochs(axes: Any) -> None:
+    """Ticks at whole numbers only, across; and which curve is which."""
     from matplotlib.ticker import MaxNLocator
 
+    legend(axes)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 

@@ -16,6 +16,7 @@ Columns = Mapping[str, tuple[float, ...]]
 _MEMBER, _EPOCH = "member", "epoch"
 _NO_METRICS = (_MEMBER, _EPOCH, "learning_rate", "seconds")
 _VALIDATION = "val_"
+_LARGEST = 1e100
 
 
 def read(folder: Path) -> Columns:
@@ -76,7 +77,7 @@ def _columns(path: Path) -> Columns:
 def _number(cell: str) -> float:
     """NaN for nothing, and for what no picture can show."""
     number = float(cell) if cell else math.nan
-    return number if math.isfinite(number) else math.nan
+    return number if abs(number) < _LARGEST else math.nan
 
 
 def _damaged(path: Path, message: str) -> RunError:

@@ -65,8 +65,11 @@ def svg(figure: Figure, name: str, description: str) -> str:
         name: of letters and `-`, unlike those of the page's other figures.
         description: what whoever doesn't see it is told; as HTML.
     """
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
     content = io.StringIO()
-    figure.savefig(content, format="svg", metadata={"Date": None})
+    canvas: Any = FigureCanvasSVG(figure)  # `savefig` draws everything once more before
+    canvas.print_svg(content, metadata={"Date": None})
     body = _ASIDE.sub("", _HEAD.sub("", content.getvalue()))
     first, _, rest = body.partition(">")
     label = f' role="img" aria-label="{description}"'

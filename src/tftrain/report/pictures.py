@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _MOST_METRICS = 8
+_MOST_NETWORKS = 200
 _MOST_CLASSES, _MOST_WRITTEN = 40, 14  # that a matrix is drawn of; with numbers in its cells
 _BITS = math.log(2)
 _TWO = 2
@@ -69,7 +70,7 @@ def _curves(facts: Facts) -> Iterator[Picture]:
     """Each metric over the epochs, then the learning rate."""
     epochs = facts.history.get("epoch", ())
     for name in history.metrics(facts.history)[:_MOST_METRICS] if epochs else ():
-        figure, axes = drawing.panel(name, "epoch", name)
+        figure, axes = drawing.panel(short(name), "epoch")
         sides = {"training": name, "validation": history.validation(name)}
         curves = [
             Line(side, epochs, facts.history[column], *drawing.numbered(place))
@@ -78,17 +79,19 @@ def _curves(facts: Facts) -> Iterator[Picture]:
         ]
         drawing.lines(axes, curves)
         drawing.mark_epoch(axes, facts.best_epoch, epochs)
-        drawing.whole(axes)
+        drawing.over_epochs(axes)
         ends = ", ".join(f"{one.name} {number(one.y[-1])}" for one in curves)
         best = f"; best epoch {facts.best_epoch}" if facts.best_epoch else ""
-        said = f"{name} over {len(epochs)} epochs, at the end {ends}{best}"
+        said = f"{short(name)} over {len(epochs)} epochs, at the end {ends}{best}"
         yield Picture(f"curve-{_plain(name)}", "curves", said, figure)
     if epochs and "learning_rate" in facts.history:
         rates = facts.history["learning_rate"]
-        figure, axes = drawing.panel("learning rate", "epoch", "learning rate")
-        drawing.lines(axes, [Line("", epochs, rates, "green")], legend=False)
+        figure, axes = drawing.panel("learning rate", "epoch")
+        drawing.lines(axes, [Line("", epochs, rates, "green")])
+        if min(rates) == max(rates) > 0:
+            axes.set_ylim(0, 2 * max(rates))
         drawing.mark_epoch(axes, facts.best_epoch, epochs)
-        drawing.whole(axes)
+        drawing.over_epochs(axes)
         said = f"learning rate from {number(rates[0])} to {number(rates[-1])}"
         yield Picture("learning-rate", "curves", said, figure)
 
@@ -99,18 +102,18 @@ def _networks(facts: Facts) -> Iterator[Picture]:
         return
     name = history.validation("loss")
     name = name if name in facts.networks[0] else "loss"
-    figure, axes = drawing.panel(f"{name} of all networks", "epoch", name)
+    figure, axes = drawing.panel(f"{name} of all networks", "epoch")
     kept = facts.population.kept
     curves = [
         Line("", one.get("epoch", ()), one.get(name, ()), "muted", thin=True)
-        for place, one in enumerate(facts.networks)
+        for place, one in enumerate(facts.networks[:_MOST_NETWORKS])
         if place != kept
     ]
     if 0 <= kept < len(facts.networks):
         best = facts.networks[kept]
         curves.append(Line(f"kept: {kept}", best.get("epoch", ()), best.get(name, ())))
     drawing.lines(axes, curves)
-    drawing.whole(axes)
+    drawing.over_epochs(axes)
     said = f"{name} over the epochs of each of {len(facts.networks)} networks; kept: {kept}"
     yield Picture("networks", "networks", said, figure)
 
@@ -127,20 +130,19 @@ def _confusion(found: Assessment) -> Picture:
 def _roc(found: Assessment, curve: Curve) -> Picture:
     figure, axes = drawing.panel("ROC", "false positive rate", "true positive rate")
     drawing.diagonal(axes, 0, 1)
-    drawing.lines(axes, [Line("", curve.x, curve.y)], legend=False)
+    drawing.lines(axes, [Line("", curve.x, curve.y)])
     for place, one in enumerate(found.points):
         right, false, missed, hits = one.counts
         x, y = false / ((right + false) or 1), hits / ((hits + missed) or 1)
         axes.plot(x, y, "os^D"[place % 4], color=LIGHT["red"], markersize=5, label=one.name)
-    if found.points:
-        axes.legend(fontsize=8)
+    drawing.legend(axes, "lower right")
     area = number(found.values().get("roc_auc"))
     return Picture("roc", "scores", f"ROC curve; the area under it is {area}", figure)
 
 
 def _precision_recall(found: Assessment, curve: Curve) -> Picture:
     figure, axes = drawing.panel("precision and recall", "recall", "precision")
-    drawing.lines(axes, [Line("", curve.x, curve.y)], legend=False)
+    drawing.lines(axes, [Line("", curve.x, curve.y)])
     share = found.per_class[1].rows / found.rows
     axes.axhline(share, color=LIGHT["muted"], linestyle=":", linewidth=1)
     axes.set_ylim(-0.03, 1.05)
@@ -160,7 +162,8 @@ def _calibration(found: Assessment) -> Picture:
         )
         axes.plot([one.predicted] * 2, [low, high], "-", color=LIGHT["muted"], linewidth=1)
     places, shares = [one.predicted for one in bins], [one.observed for one in bins]
-    drawing.lines(axes, [Line("", places, shares)], legend=False)
+    drawing.lines(axes, [Line("", places, shares)])
+    axes.plot(places, shares, ".", color=LIGHT["blue"], markersize=6)
     axes.set_ylim(-0.05, 1.05)
     error = number(found.calibration.error) if found.calibration else "-"
     said = f"calibration of {len(bins)} bins of probabilities; the mean error is {error}"
@@ -194,12 +197,12 @@ def _entropy(found: Assessment) -> Picture:
     positive = found.per_class[1]
     share = positive.rows / found.rows
     figure, axes = drawing.panel("binary entropy", "p", "bits")
-    drawing.lines(axes, [Line("H(p)", *entropy.curve())], legend=False)
+    drawing.lines(axes, [Line("H(p)", *entropy.curve())])
     axes.plot([share] * 2, sorted((labels, model)), ":", color=LIGHT["muted"])
     points = (("H of the labels", labels, "o", "blue"), ("cross-entropy", model, "s", "red"))
     for name, bits, sign, colour in points:
         axes.plot(share, bits, sign, color=LIGHT[colour], label=f"{name} {number(bits)}")
-    axes.legend(fontsize=8, loc="lower center")
+    drawing.legend(axes, "lower center")
     said = (
         f"entropy of a coin in bits; at the labels' frequency {number(share)} it is "
         f"{number(labels)}, the network's cross-entropy {number(model)}"
@@ -218,16 +221,18 @@ def of_runs(names: Sequence[str], histories: Sequence[Columns]) -> Iterator[Pict
             for place, (run, one) in enumerate(zip(names, histories, strict=True))
             if column in one and "epoch" in one
         ]
-        figure, axes = drawing.panel(column, "epoch", column)
+        figure, axes = drawing.panel(short(column), "epoch")
         drawing.lines(axes, curves)
-        drawing.whole(axes)
+        drawing.over_epochs(axes)
         said = ", ".join(f"{one.name} {number(one.y[-1])}" for one in curves)
-        yield Picture(f"curve-{_plain(name)}", "curves", f"{column}, at the end {said}", figure)
+        yield Picture(
+            f"curve-{_plain(name)}", "curves", f"{short(column)}, at the end {said}", figure
+        )
 
 
 def _plain(name: str) -> str:
     """A name for files and identifiers."""
-    return "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in name)
+    return "".join(one if one.isascii() and one.isalnum() else "-" for one in short(name))
 
 
 def unlike(drawn: Iterable[Picture]) -> list[Picture]:

@@ -30,7 +30,8 @@ _TITLES = {  # of the scoreboard's tables
     "classes": "Classes",
     "residuals": "Residuals",
 }
-_HEADLINE = ("epochs_run", "monitor", "best_epoch", "best_value", "kept")
+_HEADLINE = {"epochs_run": int, "monitor": str, "best_epoch": int, "best_value": float, "kept": str}
+_MOST_NOTES, _WIDEST = 50, 400  # that are shown; characters of one
 
 
 @dataclass(frozen=True)
@@ -115,22 +116,29 @@ def _verdict(facts: Facts) -> Section:
     if summary["state"] != runs.FINISHED:
         reason = f": {summary['reason']}" if isinstance(summary.get("reason"), str) else ""
         on = "" if summary["state"] == runs.RUNNING else runs.going_on(facts.folder, summary)
-        verdicts.append(("worse", "✗", one_line(f"{summary['state']}{reason}{on}")))
+        verdicts.append(("worse", SIGNS["worse"], _cut(f"{summary['state']}{reason}{on}")))
     if found is not None:
         main = next(one for one in found.metrics if one.name == found.main)
         ends = main.interval
         reach = f" (95 %: {number(ends.low)} to {number(ends.high)})" if ends else ""
         words.append(f"{main.name} {number(main.value)}{reach} on {found.rows:,} {found.part} rows")
-    if (
-        all(name in summary for name in _HEADLINE)
-        and summary["seconds"].get("training") is not None
-    ):
-        words.append(one_line(terminal.summary_line(summary)))
+    if _is_told(summary):
+        words.append(_cut(terminal.summary_line(summary)))
     notes = [*(found.notes if found else ()), *(facts.assessed.notes if facts.assessed else ())]
     lack = [f"not scored: {facts.lack}"] if facts.lack else []
-    return Section(
-        "verdict", "Verdict", verdicts, words, [one_line(one) for one in [*lack, *notes]]
-    )
+    return Section("verdict", "Verdict", verdicts, words, [*map(_cut, [*lack, *notes])])
+
+
+def _is_told(summary: Mapping[str, Any]) -> bool:
+    """Whether a summary, perhaps a stranger's, says which epoch was best and how long it took."""
+    seconds = summary.get("seconds", {})
+    known = all(isinstance(seconds.get(name), int | float) for name in ("training", "total"))
+    return known and all(isinstance(summary.get(name), kind) for name, kind in _HEADLINE.items())
+
+
+def _cut(text: str) -> str:
+    shown = one_line(text)
+    return shown if len(shown) <= _WIDEST else f"{shown[: _WIDEST - 3]}..."
 
 
 def _curves(facts: Facts) -> Section:
@@ -143,7 +151,7 @@ def _scores(facts: Facts) -> Section:
         return Section("scores", "Scores")
     if facts.assessment is None:
         split = next(iter(facts.summary["metrics"]), "")
-        rows = [[one_line(name), number(one)] for name, one in facts.assessed.metrics.items()]
+        rows = [[_cut(name), number(one)] for name, one in facts.assessed.metrics.items()]
         return Section(
             "scores", "Scores", tables=[("Metrics", Block("metrics", [split, ""], rows))]
         )
@@ -157,7 +165,7 @@ def _examples(facts: Facts) -> Section:
     if not found or not found.worst:
         return Section("examples", "Examples")
     sides = {"The worst, by loss": found.worst, "The most certain": found.most_certain}
-    notes = [one_line(facts.seen.note)] if facts.seen.note else []
+    notes = [_cut(facts.seen.note)] if facts.seen.note else []
     if facts.seen.pictures:
         shown = [(title, _gallery(facts, some)) for title, some in sides.items()]
         return Section("examples", "Examples", galleries=shown)
@@ -171,6 +179,7 @@ def _gallery(facts: Facts, some: Sequence[Example]) -> list[Seen]:
         picture = facts.seen.pictures.get(one.row)
         if picture is not None:
             words = [f"row {cells[0]}", f"is {cells[1]}", f"taken for {cells[2]}"]
+            words += [f"probability {cells[3]}"] if one.probability is not None else []
             words += [f"loss {cells[-1]}"]
             address = "data:image/png;base64," + base64.b64encode(picture).decode()
             made.append(Seen(address, tuple(words)))
@@ -202,7 +211,7 @@ def _networks(facts: Facts) -> Section:
 
 
 def _network(facts: Facts) -> Section:
-    rows = [[one_line(cell) for cell in row] for row in findings.network_rows(facts.layers)]
+    rows = [[_cut(cell) for cell in row] for row in findings.network_rows(facts.layers)]
     table = Block("network", findings.NETWORK, rows)
     return Section("network", "Network", tables=[("Layers", table)], sums=True)
 
@@ -215,16 +224,16 @@ def _data(facts: Facts) -> Section:
         "inputs of a row": _shape(summary.get("inputs")),
         "fingerprint": summary.get("fingerprint"),
     }
-    rows = [[name, one_line(str(value))] for name, value in told.items() if value is not None]
+    rows = [[name, _cut(str(value))] for name, value in told.items() if value is not None]
     rows += [
         [f"{short(name)} rows", f"{count:,}"] for name, count in summary.get("rows", {}).items()
     ]
     tables = [("Rows", Block("data", ["", ""], rows)), *_labels(facts)]
     notes = summary.get("notes", [])
-    notes = notes if isinstance(notes, list) else []
-    words = [*map(one_line, facts.data)]
+    notes = notes[:_MOST_NOTES] if isinstance(notes, list) else []
+    words = [*map(_cut, facts.data)]
     return Section(
-        "data", "Data", words=words, tables=tables, notes=[one_line(str(one)) for one in notes]
+        "data", "Data", words=words, tables=tables, notes=[_cut(str(one)) for one in notes]
     )
 
 
@@ -257,7 +266,7 @@ def _config(facts: Facts) -> Section:
     origin = facts.origin
     named = f"began as the template {origin.template}" if origin.template else "of no template"
     head = ["key", "template" if origin.template else "default", "in force"]
-    rows = [[one_line(cell) for cell in row] for row in origin.changes]
+    rows = [[_cut(cell) for cell in row] for row in origin.changes]
     title = (
         "Differences from the template" if origin.template else "Values that are not the default"
     )
@@ -273,7 +282,7 @@ def _config(facts: Facts) -> Section:
 
 def _environment(facts: Facts) -> Section:
     told = {name: value for name, value in facts.environment.items() if name != "command"}
-    rows = [[short(name), one_line(_json(value))] for name, value in told.items()]
+    rows = [[short(name), _cut(_json(value))] for name, value in told.items()]
     seconds = facts.summary.get("seconds", {})
     spent = [[short(name), number(value)] for name, value in seconds.items()]
     tables = [("Surroundings", Block("environment", ["", ""], rows))] if rows else []
@@ -288,7 +297,7 @@ def _repeat(facts: Facts) -> Section:
     words = ["With the same versions and threads on the same machine the bits are the same."]
     began = facts.environment.get("command")
     code = [("Repeat and score it", repeat)]
-    code += [("The command that began it", one_line(began))] if isinstance(began, str) else []
+    code += [("The command that began it", _cut(began))] if isinstance(began, str) else []
     return Section("repeat", "Repeat", words=words, code=code)
 
 

@@ -38,7 +38,9 @@ def sections_of(
     for name, title in _TITLES.items():
         block = tables[name]
         lack = () if block.rows else ("no difference",)
-        caption = title if name == "metrics" else f"Differences of the {name}"
+        caption = (
+            f"On the {found.split} rows" if name == "metrics" else f"Differences of the {name}"
+        )
         parts.append(Section(name, title, words=lack, tables=[(caption, block)]))
     return parts
 
