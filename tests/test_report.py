@@ -534,7 +534,8 @@ class TestBrowser:
         settings = f"--blink-settings=preferredColorScheme={asked}"
         browse("--screenshot=page.png", "--window-size=800,1200", settings)
         with Image.open(tmp_path / "page.png") as image:
-            counts = Counter(image.convert("RGB").get_flattened_data())
+            pixels = np.asarray(image.convert("RGB")).reshape(-1, 3)
+            counts = Counter(map(tuple, pixels.tolist()))
         wanted = {name: tuple(map(int, rgb(one))) for name, one in getattr(colours, scheme).items()}
         assert counts.most_common(1)[0][0] == wanted["paper"]
         assert all(counts[wanted[name]] > 20 for name in ("ink", "blue", "red", "line"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import math
 import os
 from collections.abc import Mapping
@@ -38,7 +39,7 @@ def members(folder: Path) -> tuple[Columns, ...]:
         return ()
     path = folder / runs.MEMBERS
     numbers = every.get(_MEMBER, ())
-    if not numbers or list(numbers) != sorted(numbers):  # NaN is in no order
+    if not numbers or not all(one <= other for one, other in itertools.pairwise(numbers)):
         raise _damaged(path, "expected a column `member`, in order")
     places: dict[float, list[int]] = {}
     for place, number in enumerate(numbers):
