@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 WIDTH, HEIGHT = 4.2, 2.9  # inches, of a picture that stands beside others
+_WIDE = 5.0  # inches, above which a matrix stands alone
 _MOST_POINTS = 600  # of a curve
 _DASHES = ("-", "--", ":", "-.")
 _FEW = 3  # points that make no line to be seen
@@ -45,9 +46,11 @@ def numbered(place: int) -> tuple[str, str]:
     return SERIES[place % len(SERIES)], _DASHES[place // len(SERIES) % len(_DASHES)]
 
 
-def panel(title: str, x: str, y: str = "", *, height: float = HEIGHT) -> tuple[Figure, Any]:
-    """An empty picture and its axes."""
-    figure, (axes,) = drawing.new(WIDTH, height)
+def panel(
+    title: str, x: str, y: str = "", size: tuple[float, float] = (WIDTH, HEIGHT)
+) -> tuple[Figure, Any]:
+    """An empty picture of some inches, and its axes."""
+    figure, (axes,) = drawing.new(*size)
     axes.set_title(title, loc="left")
     axes.set_xlabel(x)
     axes.set_ylabel(y)
@@ -107,8 +110,9 @@ def cells(
     """A matrix, each cell as dark as its share of its row."""
     from matplotlib.patches import Rectangle
 
-    side = max(HEIGHT, min(7.0, 1.2 + 0.34 * len(names)))
-    figure, axes = panel(title, "predicted", "true", height=side)
+    side = max(HEIGHT, min(7.0, 1.2 + 0.28 * len(names)))
+    width = WIDTH if side < _WIDE else 1.1 * side
+    figure, axes = panel(title, "predicted", "true", (width, side))
     for row, line in enumerate(counts):
         total = sum(line) or 1
         for column, count in enumerate(line):

@@ -45,6 +45,11 @@ class Picture:
     description: str
     figure: Figure
 
+    @property
+    def wide(self) -> bool:
+        """Whether it needs more room than stands beside others."""
+        return bool(self.figure.get_figwidth() > drawing.WIDTH)
+
 
 def of_run(facts: Facts) -> Iterator[Picture]:
     """The pictures of one run, in the order to be looked at."""

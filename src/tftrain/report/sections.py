@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -66,6 +66,7 @@ class Section:
         tables: with a caption each.
         galleries: rows that are images, with a caption each.
         code: lines to be copied, with a caption each.
+        sums: whether the last row of a table is a sum.
     """
 
     name: str
@@ -77,7 +78,13 @@ class Section:
     tables: Sequence[tuple[str, Block]] = ()
     galleries: Sequence[tuple[str, Sequence[Seen]]] = ()
     code: Sequence[tuple[str, str]] = ()
-    sums: bool = field(default=False)
+    sums: bool = False
+
+    @property
+    def holds(self) -> bool:
+        """Whether there is anything in it."""
+        held = (self.verdicts, self.words, self.notes, self.pictures, self.tables)
+        return any((*held, self.galleries, self.code))
 
 
 def of_run(facts: Facts, pictures: Iterable[Picture]) -> list[Section]:
@@ -95,16 +102,8 @@ def of_run(facts: Facts, pictures: Iterable[Picture]) -> list[Section]:
         *(_network, _data, _config, _environment, _repeat),
     )
     made = (make(facts) for make in makers)
-    return [_with(one, drawn.get(one.name, ())) for one in made if _holds(one, drawn)]
-
-
-def _with(section: Section, pictures: Sequence[Picture]) -> Section:
-    return Section(**{**vars(section), "pictures": tuple(pictures)})
-
-
-def _holds(section: Section, drawn: Mapping[str, Sequence[Picture]]) -> bool:
-    held = [value for key, value in vars(section).items() if key not in ("name", "title")]
-    return section.name in drawn or any(held)
+    every = [replace(one, pictures=drawn.get(one.name, ())) for one in made]
+    return [one for one in every if one.holds]
 
 
 def _verdict(facts: Facts) -> Section:
