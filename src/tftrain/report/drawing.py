@@ -72,7 +72,7 @@ def lines(axes: Any, curves: Sequence[Line]) -> None:
             marker="." if few else None,
             markersize=6,
             # matplotlib leaves a name out that begins with `_`: with a space before it, it doesn't
-            label=f" {one.name}" if one.name else None,
+            label=f" {one.name}" if one.name.startswith("_") else one.name or None,
         )
     axes.grid(visible=True)
 
@@ -87,7 +87,7 @@ def mark_epoch(axes: Any, epoch: int | None, epochs: Sequence[float]) -> None:
     """A dashed line at an epoch that there is, with its number for the legend."""
     if epoch is not None and epochs and epochs[0] <= epoch <= epochs[-1]:
         axes.axvline(
-            epoch, color=LIGHT["muted"], linestyle="--", linewidth=1, label=f" best epoch {epoch}"
+            epoch, color=LIGHT["muted"], linestyle="--", linewidth=1, label=f"best epoch {epoch}"
         )
 
 

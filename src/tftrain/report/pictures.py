@@ -207,7 +207,7 @@ def _entropy(found: Assessment) -> Picture:
     points = (("H of the labels", labels, "o", "blue"), ("cross-entropy", model, "s", "red"))
     for name, bits, sign, colour in points:
         axes.plot(share, bits, sign, color=LIGHT[colour], label=f"{name} {number(bits)}")
-    drawing.legend(axes, "lower center")
+    drawing.legend(axes)
     said = (
         f"entropy of a coin in bits; at the labels' frequency {number(share)} it is "
         f"{number(labels)}, the network's cross-entropy {number(model)}"
