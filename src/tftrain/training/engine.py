@@ -71,9 +71,7 @@ class Engine:
         self._memory_bytes = memory_bytes
         self._train = Loop(network, network.train_step, batch_size, jit_compile)
         self._test = Loop(network, network.test_step, evaluation_batch_size, jit_compile)
-        self._predict = tf.function(
-            lambda inputs: network.predict_step((inputs,)), autograph=False, reduce_retracing=True
-        )
+        self._predict: Any = None
         self._tensors: dict[int, tuple[Part, Any]] = {}
 
     def train(
@@ -162,10 +160,20 @@ class Engine:
         size = batch_size or self.evaluation_batch_size
         for start in range(0, len(part), size):
             rows = slice(start, start + size)
+            inputs = tf.constant(part.raw(rows))
             with refusing():
-                outputs = self._predict(tf.constant(part.raw(rows))).numpy()
+                outputs = self._predicting(inputs)(inputs).numpy()
             yield outputs
             stopping.check()
+
+    def _predicting(self, inputs: Any) -> Any:
+        """The graph that predicts; traced by hand, or TensorFlow warns where many networks are."""
+        if self._predict is None:
+            rows = tf.TensorSpec([None, *inputs.shape[1:]], inputs.dtype)
+            step = self.network.predict_step
+            graph = tf.function(lambda rows: step((rows,)), input_signature=[rows], autograph=False)
+            self._predict = graph.get_concrete_function()
+        return self._predict
 
     def _pass(
         self,
