@@ -10,15 +10,17 @@ deap, pymoo, pygad, cma, nevergrad, scipy, simanneal.
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import random
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from measure import ROOT, machine, rounds_option, spread
+from measure import ROOT, in_turns, machine, rounds_option, spread
 
 from tftrain import backend, evaluate, model, training
 from tftrain.prepare import prepare
@@ -226,38 +228,52 @@ def simanneal(task: Task) -> Rows:
     return Annealing(task.first).anneal()[0]
 
 
-GENETIC = {"tftrain": tftrain, "deap": deap, "pymoo": pymoo, "pygad": pygad}
-OTHERS = {"cma": cma, "nevergrad": nevergrad}
-ANNEALING = {"tftrain": tftrain, "dual_annealing": dual_annealing, "simanneal": simanneal}
+GENETIC = (tftrain, deap, pymoo, pygad, cma, nevergrad)
+ANNEALING = (tftrain, dual_annealing, simanneal)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="LIBRARY", help="which; all if none is named")
     rounds_option(parser, 3)
-    rounds = parser.parse_args().rounds
+    asked = parser.parse_args()
     machine()
-    print(f"{MEASURED} networks measured, {POPULATION} a call")
-    for name, search in {**GENETIC, **OTHERS}.items():
-        timed(name, search, "digits_genetic", rounds)
-    print(f"{STEPS} steps, a network each")
-    for name, search in ANNEALING.items():
-        timed(name, search, "digits_annealing", rounds)
+    for config, searches in (("digits_genetic", GENETIC), ("digits_annealing", ANNEALING)):
+        print(f"{config}:")
+        named = [one for one in searches if not asked.names or one.__name__ in asked.names]
+        sides = {one.__name__: Side(one, config) for one in named if installed(one.__name__)}
+        for name, seconds in in_turns(
+            {name: one.timed for name, one in sides.items()}, asked.rounds
+        ).items():
+            print(
+                f"{name}: {spread(seconds, ' s')}, test accuracy {spread(sides[name].accuracies)}"
+            )
 
 
-def timed(name: str, search: Callable[[Task], Rows], config: str, rounds: int) -> None:
-    """Seconds of the search alone, with what it found, of as many seeds."""
-    seconds, accuracies = [], []
-    for seed in range(rounds):
-        task = Task(config, seed)
+@dataclass
+class Side:
+    """A search, and how good what it found was."""
+
+    search: Callable[[Task], Rows]
+    config: str
+    accuracies: list[float] = field(default_factory=list)
+
+    def timed(self) -> float:
+        """The seconds of the search alone, from another seed each time."""
+        task = Task(self.config, len(self.accuracies))
         begun = time.perf_counter()
-        try:
-            found = search(task)
-        except ImportError as error:
-            print(f"{name}: left out, {error}")
-            return
-        seconds.append(time.perf_counter() - begun)
-        accuracies.append(task.accuracy(found))
-    print(f"{name}: {spread(seconds, ' s')}, test accuracy {spread(accuracies)}", flush=True)
+        found = self.search(task)
+        seconds = time.perf_counter() - begun
+        self.accuracies.append(task.accuracy(found))
+        return seconds
+
+
+def installed(name: str) -> bool:
+    """Whether a library is there; one that isn't is told of."""
+    found = importlib.util.find_spec("scipy" if name == "dual_annealing" else name) is not None
+    if not found:
+        print(f"{name}: left out, not installed")
+    return found
 
 
 if __name__ == "__main__":
