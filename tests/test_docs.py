@@ -1,6 +1,7 @@
 """README.md, the pages in docs/ that have blocks and docs/how-to run.
 
-CONTRIBUTING.md says how blocks are read. Each page has a folder of its own with configs/ in it, and its blocks run in their order.
+CONTRIBUTING.md says how blocks are read. Each page has a folder of its own with configs/ in it, and
+its blocks run in their order.
 """
 
 from __future__ import annotations
