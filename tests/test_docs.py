@@ -1,6 +1,7 @@
-"""README.md, the tutorials and docs/how-to run: CONTRIBUTING.md says how their blocks are read.
+"""README.md, the pages in docs/ that have blocks and docs/how-to run.
 
-Each page has a folder of its own with configs/ in it, and its blocks run in their order.
+CONTRIBUTING.md says how blocks are read. Each page has a folder of its own with configs/ in it, and
+its blocks run in their order.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from tftrain.config import text
 PAGES = [
     ROOT / "README.md",
     *(ROOT / "docs").glob("tutorial*.md"),
+    ROOT / "docs" / "minima.md",
     *(ROOT / "docs").glob("how-to/*.md"),
 ]
 IDS = [page.relative_to(ROOT).as_posix() for page in PAGES]

@@ -122,6 +122,8 @@ def gather(
 
 def _part(folder: Path, summary: Mapping[str, Any], split: str | None) -> str:
     there = [name for name in _PARTS if name in summary["rows"]]
+    if "refit" in (summary.get("population") or {}) and "test" not in there:
+        there.append("test")  # each row is one, in its fold
     if split is not None and split not in there:
         near = did_you_mean(split, there) or f"; expected {' or '.join(there)}"
         message = f"this run has no rows of `{split}` to score{near if there else ''}"
