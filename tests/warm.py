@@ -44,23 +44,26 @@ def programs(folder: Path) -> Iterator[Path]:
         listening.bind(str(address))
         listening.listen()
         command = [sys.executable, __file__, str(listening.fileno())]
-        server = subprocess.Popen(command, env=one_thread, pass_fds=[listening.fileno()])
+        server = subprocess.Popen(
+            command, env=one_thread, stdin=subprocess.PIPE, pass_fds=[listening.fileno()]
+        )
     try:
         yield program.parent
     finally:
-        server.terminate()
-        server.wait()
+        server.communicate()  # its stdin ends, also when this process is killed
 
 
 def serve(listening: socket.socket) -> None:
-    """Forks for one caller after another, and tells each how its fork ended."""
+    """Forks for one caller after another, and tells each how its fork ended; until stdin ends."""
     for name in IMPORTED:
         import_module(name)
     threads = list(Path("/proc/self/task").iterdir())
     assert len(threads) == 1, "a fork has one thread, but the locks of all"
     forks: dict[socket.socket, tuple[int, int]] = {}
-    while True:
-        ready, _, _ = select.select([listening, *forks, *(fd for _, fd in forks.values())], [], [])
+    ready: list[object] = []
+    while 0 not in ready:
+        watched = [0, listening, *forks, *(ending for _, ending in forks.values())]
+        ready, _, _ = select.select(watched, [], [])
         for caller, (process, ending) in list(forks.items()):
             if ending in ready or caller in ready:  # the caller says no more: it was killed
                 if ending not in ready:
