@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from tftrain import assess, copies, predictions, recorded, runs
+from tftrain import assess, copies, predictions, recorded, runs, spread
 from tftrain.assess import Assessed
 from tftrain.config import Config, Source, permit, resolve_layers
 from tftrain.config.shapes import trace
@@ -122,7 +122,7 @@ def gather(
 
 def _part(folder: Path, summary: Mapping[str, Any], split: str | None) -> str:
     there = [name for name in _PARTS if name in summary["rows"]]
-    if "refit" in (summary.get("population") or {}) and "test" not in there:
+    if spread.crossvalidated(summary) and "test" not in there:
         there.append("test")  # each row is one, in its fold
     if split is not None and split not in there:
         near = did_you_mean(split, there) or f"; expected {' or '.join(there)}"
