@@ -25,7 +25,7 @@ CHECKS = {
     "lint": (*PYTHON, "ruff", "check", "."),
     "types": (*PYTHON, "mypy"),
     "imports": (LINT_IMPORTS, "--no-logo"),
-    "tests": (*PYTHON, "pytest", *PARALLEL, "--cov", "--cov-report=term", "--durations=20"),
+    "tests": (*PYTHON, "pytest", *PARALLEL, "--durations=20"),
 }
 
 

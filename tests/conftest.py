@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import warm
 from tftrain import config
 from tftrain.errors import ConfigError
 
@@ -64,6 +65,28 @@ def tensorflow() -> None:
     from tftrain import backend
 
     backend.start(seed=0, threads=2)
+
+
+@pytest.fixture(scope="session")
+def programs(tmp_path_factory):
+    """The folder of a `tftrain` that need not import TensorFlow, where such can be; see warm.py."""
+    if not sys.platform.startswith("linux"):
+        yield Path(sys.executable).parent
+        return
+    with warm.programs(tmp_path_factory.mktemp("warm")) as folder:
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def warm_tftrain(programs):
+    """Runs the command line in a process of its own, all of whose output it returns."""
+
+    def run(*arguments, **options):
+        command = [programs / "tftrain", *map(str, arguments)]
+        options = {"text": True, "timeout": 120} | options
+        return subprocess.run(command, capture_output=True, check=False, **options)
+
+    return run
 
 
 @pytest.fixture

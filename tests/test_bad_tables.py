@@ -847,11 +847,10 @@ def test_images_beside_tables_of_several_folders(folder):
     )
 
 
-def test_the_command_says_it_in_one_line(folder):
+def test_the_command_says_it_in_one_line(folder, warm_tftrain):
     (folder / "d.csv").write_text(table(*ROWS, "1,a,no,9"))
     path = written(folder, "d.csv", {}, "BinaryCrossentropy")
-    command = [sys.executable, "-m", "tftrain", "fit", str(path)]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    done = warm_tftrain("fit", path, cwd=folder)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.endswith(f"d.csv:32: {CELLS} 4\n")
     assert done.stderr.count("\n") == 1

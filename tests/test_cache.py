@@ -106,7 +106,7 @@ def test_kept_rows_are_the_same_to_the_bit(section, load, cached, tmp_path, monk
     made = load(section, training=training)
     (entry,) = names(cached)
     with monkeypatch.context() as patched:
-        patched.setattr(data, "_load", None)  # there is no other way than the cache
+        patched.setattr(data, "_joined", None)  # there is no other way than the cache
         kept = load(section, training=training)
     assert_same(made, kept)
     assert isinstance(kept.train.inputs, np.memmap)

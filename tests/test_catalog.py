@@ -162,25 +162,28 @@ def test_what_is_cached_is_what_was_read(read, tmp_path, monkeypatch):
 
     monkeypatch.setattr(platformdirs, "user_cache_dir", lambda *_, **__: str(tmp_path / "c"))
     load = catalog.load.__wrapped__
-    read = read.extended(catalog._own(catalog.folder_of_keras()))  # noqa: SLF001
-    assert json.dumps(_plain(load())) == json.dumps(_plain(read))
+    whole_catalog = _plain(read.extended(catalog._own(catalog.folder_of_keras())))  # noqa: SLF001
+    assert json.dumps(_plain(load())) == json.dumps(whole_catalog)
     (file,) = (tmp_path / "c").iterdir()
     monkeypatch.setattr(catalog, "read", lambda _root: pytest.fail("the cache was not used"))
-    assert _plain(load()) == _plain(read)
+    assert _plain(load()) == whole_catalog
     whole = file.read_bytes()
-    monkeypatch.undo()
-    monkeypatch.setattr(platformdirs, "user_cache_dir", lambda *_, **__: str(tmp_path / "c"))
-    for damaged in (
-        b"",
-        whole[:-9],
-        b"[]",
-        b"{}",
-        b"[" * 200_000,
-        whole.replace(b"true", b"null", 1),
-        whole.replace(b'"Dense"', b'"D"', 1)[:99],
+    readings = []
+    monkeypatch.setattr(catalog, "read", lambda root: readings.append(root) or read)
+    for place, damaged in enumerate(
+        (
+            b"",
+            whole[:-9],
+            b"[]",
+            b"{}",
+            b"[" * 200_000,
+            whole.replace(b"true", b"null", 1),
+            whole.replace(b'"Dense"', b'"D"', 1)[:99],
+        )
     ):
         file.write_bytes(damaged)
-        assert _plain(load()) == _plain(read)
+        assert _plain(load()) == whole_catalog
+        assert len(readings) == place + 1
         assert file.read_bytes() == whole
 
 

@@ -14,6 +14,7 @@ from tftrain.terminal import Silent
 
 CONFIGS = {path.stem: path for path in sorted((ROOT / "configs").glob("*.yaml"))}
 REAL = {path.stem: path for path in sorted((ROOT / "configs" / "real").glob("*.yaml"))}
+MINIMA = {path.stem: path for path in sorted((ROOT / "configs" / "minima").glob("*.yaml"))}
 # Bounds of the test split that a linear model, or always the largest class, would miss or just
 # reach; scikit-learn's ridge has R2 0.48 on the diabetes data.
 ZERO = "bias_initializer.Constant.value=0"  # so that the linear outputs have both signs
@@ -47,6 +48,23 @@ def test_a_config_opens_with_its_purpose_and_its_command(name):
     assert re.fullmatch(r"# [A-Z].*\.", purpose)
     assert command == f"#   tftrain fit configs/{name}.yaml"
     assert config.load(CONFIGS[name])[0].name == name
+
+
+@pytest.mark.parametrize("name", MINIMA)
+def test_a_config_of_local_minima_is_sound_and_learns_the_parity_of_its_bits(name):
+    from tftrain import data
+
+    purpose, command = MINIMA[name].read_text("utf-8").split("\n")[:2]
+    assert re.fullmatch(r"# [A-Z].*\.", purpose)
+    assert command == f"#   tftrain fit configs/minima/{name}.yaml"
+    report = check.check(MINIMA[name])
+    assert [*report.problems] == []
+    assert report.config.name == name
+    splits = data.load(report.config, report.source)
+    for part in (splits.train, splits.test):
+        bits = part.raw(slice(None)) > 0
+        assert len({tuple(row) for row in bits}) == len(part) == 16
+        np.testing.assert_array_equal(part.labels.ravel(), bits.sum(1) % 2)
 
 
 @pytest.mark.parametrize("name", REAL)

@@ -1,6 +1,7 @@
-"""README.md, the tutorials and docs/how-to run: CONTRIBUTING.md says how their blocks are read.
+"""README.md, the pages in docs/ that have blocks and docs/how-to run.
 
-Each page has a folder of its own with configs/ in it, and its blocks run in their order.
+CONTRIBUTING.md says how blocks are read. Each page has a folder of its own with configs/ in it, and
+its blocks run in their order.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from tftrain.config import text
 PAGES = [
     ROOT / "README.md",
     *(ROOT / "docs").glob("tutorial*.md"),
+    ROOT / "docs" / "minima.md",
     *(ROOT / "docs").glob("how-to/*.md"),
 ]
 IDS = [page.relative_to(ROOT).as_posix() for page in PAGES]
@@ -33,6 +35,7 @@ LINK = re.compile(r"\[[^]]*\]\(([^)#:]+)(?:#[^)]*)?\)")
 NAME = re.compile(r"# ([\w./-]+\.(?:ya?ml|py))\n")
 NUMBER = re.compile(r"(?<![\w.-])\d+(?:\.\d+)?(?:e[+-]?\d+)?(?![\w/-]|\.\w)")
 SECONDS = re.compile(r"\b\d+\.\d+ s\b")
+INSTALLED = Path(sys.executable).parent
 INSTALL = ("python -m venv", "pip install", "source .venv/bin/activate")
 FAILURES = ("error[", "not met:", "FAILED")
 CLOSE = {"rel_tol": 0.1, "abs_tol": 5e-4}  # other processors, other last digits
@@ -42,9 +45,9 @@ CLOSE = {"rel_tol": 0.1, "abs_tol": 5e-4}  # other processors, other last digits
 @pytest.mark.timeout(900)
 @pytest.mark.skipif(shutil.which("bash") is None, reason="the pages are written for bash")
 @pytest.mark.parametrize("page", PAGES, ids=IDS)
-def test_every_block_does_what_the_page_shows(page, tmp_path):
+def test_every_block_does_what_the_page_shows(page, tmp_path, programs):
     shutil.copytree(ROOT / "configs", tmp_path / "configs")
-    shell = Shell(tmp_path)
+    shell = Shell(tmp_path, INSTALLED if page.name == "README.md" else programs)
     for language, content in blocks(page):
         if language == "console":
             for command, shown in commands(content):
@@ -145,13 +148,13 @@ def merged(base, part):
 
 
 class Shell:
-    """Runs one page's commands in its folder, one after another."""
+    """Runs one page's commands in its folder, one after another; those of `programs` come first."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, programs):
         self.folder = folder
+        self.programs = programs
         self.code, self.last, self.told = 0, "", False
-        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-        self.environment = {**os.environ, "PATH": path, "NO_COLOR": "1", "CI": "true"}
+        self.environment = {**os.environ, "NO_COLOR": "1", "CI": "true"}
         self.environment.pop("TFTRAIN_RUNS_DIR", None)
 
     def check(self, command, shown):
@@ -160,7 +163,8 @@ class Shell:
             return
         self.must_be_well()
         script = f"(exit {self.code}); {command}"
-        done = self._run(["bash", "-c", script])
+        limited = "--time-limit" in command  # counts the start of TensorFlow too
+        done = self._run(["bash", "-c", script], INSTALLED if limited else self.programs)
         self.code, self.last = done.returncode, f"$ {command}\n{done.stdout}"
         expected = "\n".join(shown).rstrip("\n").split("\n") if shown else ["..."]
         self.told = any(failure in line for line in shown for failure in FAILURES)
@@ -171,17 +175,18 @@ class Shell:
         if named := NAME.match(content):
             (self.folder / named[1]).write_text(content, "utf-8")
             return
-        done = self._run([sys.executable, "-c", content])
+        done = self._run([sys.executable, "-c", content], INSTALLED)
         assert done.returncode == 0, done.stdout
 
     def must_be_well(self):
         assert not self.code or self.told, f"exit code {self.code}, untold:\n{self.last}"
 
-    def _run(self, command):
+    def _run(self, command, programs):
+        path = os.pathsep.join([str(programs), str(INSTALLED), os.environ["PATH"]])
         return subprocess.run(
             command,
             cwd=self.folder,
-            env=self.environment,
+            env=self.environment | {"PATH": path},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 
 import numpy as np
@@ -332,6 +333,14 @@ def test_rows_fed_chunk_by_chunk_give_the_same_bits(name, tmp_path):
     )
     assert_same_bits(network, chunked)
     assert history == again
+
+
+def test_many_networks_predict_without_a_warning_of_tensorflow(caplog, monkeypatch):
+    monkeypatch.setattr(logging.getLogger("tensorflow"), "propagate", True)
+    config, part = config_of(*NETWORKS["course"]), rows_of("course", ROWS, 0)
+    for _ in range(6):  # it warns from the fifth on
+        list(engine_for(config, part).predict(part))
+    assert caplog.messages == []
 
 
 def test_order_depends_on_seed_and_epoch_alone():

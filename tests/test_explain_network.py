@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from dataclasses import replace
 
 import numpy as np
@@ -358,24 +356,14 @@ def test_rows_that_are_not_there_and_code_without_leave_are_told(planted):
     assert "C052" in str(refused.value)
 
 
-def explain(*arguments, cwd):
-    return subprocess.run(
-        [sys.executable, "-m", "tftrain", "explain", *map(str, arguments)],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
 @pytest.mark.slow
-def test_the_command_exits_with_1_for_a_wrong_gradient(planted, tmp_path):
-    done = explain(planted("WronglySquared"), "--allow-code", cwd=tmp_path)
+def test_the_command_exits_with_1_for_a_wrong_gradient(planted, tmp_path, warm_tftrain):
+    done = warm_tftrain("explain", planted("WronglySquared"), "--allow-code", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (1, "")
     failed = [line for line in done.stdout.splitlines() if line.startswith("FAILED")]
     assert len(failed) == 2
     assert failed[0].startswith("FAILED: network/wrongly_squared/kernel[")
-    done = explain(DIGITS, "--example", 3, "--json", cwd=tmp_path)
+    done = warm_tftrain("explain", DIGITS, "--example", 3, "--json", cwd=tmp_path)
     found = json.loads(done.stdout)
     assert (done.returncode, done.stderr, found["row"]) == (0, "", 3)
     assert all(one["largest_relative_error"] < 1e-5 for one in found["check"]["variables"])

@@ -378,7 +378,7 @@ def test_changed_data_are_noticed(tmp_path):
 
 @pytest.mark.slow
 class TestCommandLine:
-    """Each of these starts TensorFlow anew."""
+    """Each of these starts TensorFlow anew, but for what is only about the words."""
 
     def test_fit_eval_and_runs(self, tmp_path):
         done = tftrain("fit", DIGITS, "training.epochs=3", cwd=tmp_path)
@@ -393,7 +393,7 @@ class TestCommandLine:
         listed = json.loads(tftrain("runs", "--json", cwd=tmp_path).stdout)
         assert [run["name"] for run in listed] == ["digits-1"]
 
-    def test_images_that_are_left_out_are_told_by_every_command(self, tmp_path):
+    def test_images_that_are_left_out_are_told_by_every_command(self, tmp_path, warm_tftrain):
         for number in range(40):
             path = tmp_path / "shapes" / "ab"[number % 2] / f"{number:02}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -407,31 +407,31 @@ class TestCommandLine:
         )
         said = "3 images of 40 left out; the first: "
         first = f"{Path('shapes', 'a', '04.png')}: can't be read: expected PNG, "
-        done = tftrain("fit", "c.yaml", "--quiet", cwd=tmp_path)
+        done = warm_tftrain("fit", "c.yaml", "--quiet", cwd=tmp_path)
         assert done.returncode == 0
         assert f"shapes: warning[D026]: {said}" in done.stderr
         assert first in done.stderr
         assert done.stderr.count("\n") == 1
         (note,) = json.loads((tmp_path / "runs" / "c-1" / "summary.json").read_text())["notes"]
         assert note == done.stderr.rstrip("\n")
-        text = tftrain("check", "c.yaml", "--data", cwd=tmp_path).stdout
+        text = warm_tftrain("check", "c.yaml", "--data", cwd=tmp_path).stdout
         assert f"c.yaml:2:16: warning[D026]: {said}" in text
         assert f"  warning[D026]: {said}" in text
         (report,) = json.loads(
-            tftrain("check", "c.yaml", "--data", "--format", "json", cwd=tmp_path).stdout
+            warm_tftrain("check", "c.yaml", "--data", "--format", "json", cwd=tmp_path).stdout
         )
         assert "D026" in {one["code"] for one in report["problems"]}
         assert "D026" in {one["code"] for one in report["data"]["findings"]}
-        asked = tftrain("eval", "c-1", "--data", "shapes", cwd=tmp_path)
+        asked = warm_tftrain("eval", "c-1", "--data", "shapes", cwd=tmp_path)
         assert f"shapes: warning[D026]: {said}{first}" in asked.stderr
-        asked = tftrain("predict", "c-1", "shapes", "-o", "p.csv", cwd=tmp_path)
+        asked = warm_tftrain("predict", "c-1", "shapes", "-o", "p.csv", cwd=tmp_path)
         assert asked.stderr.startswith(f"{said}{first}")
-        asked = tftrain("predict", "c-1", "shapes", "-o", "p.csv", "--json", cwd=tmp_path)
+        asked = warm_tftrain("predict", "c-1", "shapes", "-o", "p.csv", "--json", cwd=tmp_path)
         (left,) = json.loads(asked.stdout)["notes"]
         assert (left["kind"], left["cells"], left["rows"]) == ("left_out", 3, 40)
 
-    def test_json_quiet_name_and_requirements(self, tmp_path):
-        done = tftrain(
+    def test_json_quiet_name_and_requirements(self, tmp_path, warm_tftrain):
+        done = warm_tftrain(
             *("fit", DIGITS, "--json", "--quiet", "--name", "mine", "--smoke"),
             *("--require", "accuracy>=0.1", "--require", "val_loss<0.001"),
             cwd=tmp_path,
@@ -442,7 +442,9 @@ class TestCommandLine:
         assert shown["run"] == str(Path("runs", "mine-smoke-1"))
         assert [check["passed"] for check in shown["checks"]] == [True] * 4
 
-    def test_a_time_limit_with_json_and_requirements_and_a_bare_resume(self, tmp_path):
+    def test_a_time_limit_with_json_and_requirements_and_a_bare_resume(
+        self, tmp_path, warm_tftrain
+    ):
         fit = ("fit", DIGITS, "training.callbacks=null")
         done = tftrain(
             *(*fit, "training.epochs=1000000", "--time-limit", "1s", "--json", "--quiet"),
@@ -457,7 +459,7 @@ class TestCommandLine:
         ]
         shown = json.loads(done.stdout)
         assert (shown["run"], shown["state"], shown["checks"]) == (str(folder), runs.STOPPED, [])
-        again = tftrain(*fit, "--resume", "training.epochs=1000", "--quiet", cwd=tmp_path)
+        again = warm_tftrain(*fit, "--resume", "training.epochs=1000", "--quiet", cwd=tmp_path)
         assert again.returncode == 0
         assert again.stderr == "training.epochs: 1000000 before, 1000 now\n"
         assert again.stdout.splitlines()[-1] == str(folder)

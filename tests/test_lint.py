@@ -723,6 +723,19 @@ def test_a_shipped_config_silences_nothing_in_vain(path):
     assert set(ignored) <= {problem.code for problem in problems}
 
 
+@pytest.mark.parametrize(
+    ("optimizer", "codes"),
+    [
+        ("GeneticAlgorithm", []),
+        ("{GeneticAlgorithm: {generations: 3, then: SGD}}", ["N059"]),
+    ],
+)
+def test_a_search_has_no_batches_that_could_be_too_large(optimizer, codes, tmp_path):
+    training = f"{optimized(optimizer)}, batch_size: 1000"
+    findings, _ = found(tmp_path, Case("N059", "warning", {}, training=training))
+    assert [one.code for one in findings if one.code == "N059"] == codes
+
+
 def test_a_silenced_rule_is_silent_and_an_unknown_one_is_an_error(tmp_path):
     case = Case("N051", "warning", {}, training=with_callbacks("EarlyStopping"))
     found(tmp_path, case)

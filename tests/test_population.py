@@ -148,6 +148,24 @@ def test_groups_come_to_the_same(train, monkeypatch):
         same(found, expected, 1e-5)
 
 
+def test_a_group_of_one_is_trained_like_any(train, monkeypatch):
+    """TensorFlow's `squeeze`, which Keras adds a convolution's bias with, takes a stack of one."""
+    from tftrain.training.stacked import Stacked
+
+    layers = [
+        {"Reshape": {"target_shape": [8, 8, 1]}},
+        {"Conv2D": {"filters": 2, "kernel_size": 3}},
+        "Flatten",
+        {"Dense": {"units": 10, "activation": "softmax"}},
+    ]
+    monkeypatch.setitem(CONFIG, "model", {"layers": layers})
+    whole = members_of(train(restarts=COUNT, epochs=2, callbacks=[]))
+    monkeypatch.setattr(Stacked, "_fitting", lambda _self: 2)
+    run = train(restarts=COUNT, epochs=2, callbacks=[])
+    for found, expected in zip(members_of(run), whole, strict=True):
+        same(found, expected, 1e-5)
+
+
 @pytest.mark.parametrize("epoch", [1, 4])
 def test_a_population_goes_on_to_the_same_bits(train, epoch):
     expected = train(restarts=COUNT)

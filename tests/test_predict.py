@@ -8,7 +8,6 @@ import gzip
 import io
 import json
 import os
-import subprocess
 import sys
 import warnings
 from dataclasses import replace
@@ -453,13 +452,10 @@ def test_labels_that_cannot_be_scored(classifier, new, tmp_path):
 
 
 @pytest.fixture
-def tftrain(classifier, tmp_path):
+def tftrain(classifier, tmp_path, warm_tftrain):
     def run(*arguments, **options):
-        command = [sys.executable, "-m", "tftrain", *map(str, arguments)]
-        command += ["--runs-dir", str(classifier.folder.parent)]
-        return subprocess.run(
-            command, cwd=tmp_path, capture_output=True, timeout=120, check=False, **options
-        )
+        arguments = (*arguments, "--runs-dir", classifier.folder.parent)
+        return warm_tftrain(*arguments, cwd=tmp_path, text=False, **options)
 
     return run
 

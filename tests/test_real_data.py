@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import shlex
-import subprocess
-import sys
 
 import duckdb
 import numpy as np
@@ -45,16 +43,10 @@ def fit(tmp_path):
 
 
 @pytest.mark.parametrize("name", REAL)
-def test_a_shipped_config_reaches_its_bar(name, real_data, tmp_path):  # noqa: ARG001 - skips
+def test_a_shipped_config_reaches_its_bar(name, real_data, tmp_path, warm_tftrain):  # noqa: ARG001 - skips
     command = REAL[name].read_text("utf-8").splitlines()[1].removeprefix("#   tftrain ")
     arguments = [*shlex.split(command), "--quiet", "--runs-dir", str(tmp_path)]
-    done = subprocess.run(
-        [sys.executable, "-m", "tftrain", *arguments],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = warm_tftrain(*arguments, cwd=ROOT)
     assert done.returncode == 0, done.stdout + done.stderr
 
 

@@ -74,5 +74,5 @@ def test_every_file_of_a_run_is_in_the_table():
 
 def is_file(value):
     return isinstance(value, str) and re.fullmatch(
-        r"[a-z.]+\.(yaml|json|npz|csv|keras)|\.lock", value
+        r"[a-z.]+\.(yaml|json|npz|csv|keras|html)|\.lock", value
     )

@@ -99,6 +99,20 @@ class TestEverySearch:
         assert all(after <= before + 1e-6 for before, after in itertools.pairwise(kept))
         assert kept[-1] < kept[0]
 
+    def test_layers_constraints_are_met_from_the_first_network_on(self, optimizer, written):
+        ((name, arguments),) = optimizer.items()
+        none_taken = {"elite": 11} if name == "GeneticAlgorithm" else {"step": 1e-9}
+        path = written({name: {**arguments, **none_taken}}, epochs=1)
+        settings = json.loads(path.read_text("utf-8"))
+        hidden = {**HIDDEN, "kernel_constraint": "NonNeg"}
+        settings["model"]["layers"][0] = {"Dense": hidden}
+        path.write_text(json.dumps(settings), "utf-8")
+        job = job_of(path)
+        states(job)
+        kernel = job.engine.network.trainable_variables[0].numpy()
+        assert kernel.min() >= 0
+        assert kernel.max() > 0
+
     def test_a_network_is_worth_what_keras_s_evaluate_says(self, optimizer, written):
         job = job_of(written(optimizer))
         states(job)

@@ -523,9 +523,10 @@ def test_what_is_wrong_is_one_line_without_tensorflow(arguments, said, tftrain):
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX's")
 @pytest.mark.parametrize("workers", [1, 2])
-def test_ctrl_c_leaves_a_study_that_goes_on(workers, tmp_path):
-    command = [sys.executable, "-m", "tftrain", "sweep", str(DIGITS), *TRIED, "training.epochs=3"]
-    command += ["--trials", "8", "--workers", str(workers), "training.callbacks=null"]
+def test_ctrl_c_leaves_a_study_that_goes_on(workers, tmp_path, warm_tftrain):
+    sweep = ["sweep", str(DIGITS), *TRIED, "training.epochs=3", "training.callbacks=null"]
+    sweep += ["--trials", "8", "--workers", str(workers)]
+    command = [sys.executable, "-m", "tftrain", *sweep]
     process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True)
     while not (tmp_path / "runs" / "digits-sweep-2" / runs.SUMMARY).exists():
         assert process.poll() is None
@@ -534,15 +535,14 @@ def test_ctrl_c_leaves_a_study_that_goes_on(workers, tmp_path):
     stdout, _ = process.communicate(timeout=60)
     assert process.returncode == 130
     assert " running " not in stdout
-    command += ["--resume", "--json"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = warm_tftrain(*sweep, "--resume", "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "optuna" not in done.stderr.lower()
     trials = json.loads(done.stdout)["trials"]
     assert [one["state"] for one in trials] == ["complete"] * 8
     if workers == 1:
-        command[-2:] = ["--json", "--study", "whole"]
-        whole = json.loads(subprocess.check_output(command, cwd=tmp_path))["trials"]
+        done = warm_tftrain(*sweep, "--json", "--study", "whole", cwd=tmp_path)
+        whole = json.loads(done.stdout)["trials"]
         assert [[one[key] for key in ("parameters", "value")] for one in trials] == [
             [one[key] for key in ("parameters", "value")] for one in whole
         ]

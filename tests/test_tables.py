@@ -75,8 +75,10 @@ def opened(path, section):
 
 # Reading
 
-names = st.text(
-    st.characters(exclude_categories=["Cs", "Cc", "Zs", "Zl", "Zp"]), min_size=1, max_size=6
+names = st.text(  # `0;,0` as a first line can be read in two ways
+    st.characters(exclude_categories=["Cs", "Cc", "Zs", "Zl", "Zp"], exclude_characters=",;|"),
+    min_size=1,
+    max_size=6,
 )
 cells = st.one_of(
     st.none(),
@@ -101,6 +103,7 @@ numbers = st.none() | st.floats(-1e30, 1e30) | st.integers(-(2**53), 2**53)
     delimiter=";",
     packed=True,
 )
+@example(names=["a,b", "c|d"], rows=[(1, "a,b", None, None)], delimiter=",", packed=False)
 def test_cells_are_those_of_the_file_whatever_the_file(
     names, rows, delimiter, packed, tmp_path_factory
 ):

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tftrain import data, predictions, runs
-from tftrain.config import Arrays
 from tftrain.data import Form, Part, Splits
 from tftrain.errors import ConfigError, Mark, Problem, RunError, TftrainError
 from tftrain.predictions import Predictions
@@ -28,16 +27,18 @@ class Assessed:
         metrics: the loss and the metrics, as Keras computes them.
         assessment: all the rest; None where outputs can't be held against labels.
         notes: for whoever reads along.
+        splits: the run's rows, where the assessment read them.
     """
 
     metrics: dict[str, float]
     assessment: Assessment | None
     notes: tuple[str, ...]
+    splits: Splits | None = None
 
 
 @dataclass(frozen=True)
 class _Asked:
-    """The rows that are scored: their name and file, and what the network makes of them."""
+    """The rows that are scored: their name and file, what the network makes of them, all rows."""
 
     name: str
     file: str | None
@@ -46,6 +47,8 @@ class _Asked:
     learnt: NDArray[Any] | None
     validation: Predictions | None
     part: Part | None
+    splits: Splits | None = None
+    lack: str = ""
 
 
 def of_run(
@@ -86,16 +89,17 @@ def of_run(
     if wish.recall is not None and asked.validation is None:
         message = "no validation rows of both classes to choose a threshold on: take --threshold"
         raise RunError(Problem(Mark(str(run.folder)), "R001", message))
-    return Assessed(asked.metrics, _scored(run, asked, asked.made, wish, by), ())
+    splits, lack = _splits(run)
+    found = _scored(run, replace(asked, splits=splits, lack=lack), asked.made, wish, by)
+    return Assessed(asked.metrics, found, (), splits)
 
 
 def _scored(
     run: Recorded, asked: _Asked, made: Predictions, wish: Wish, by: str | None
 ) -> Assessment:
-    splits, lack = _splits(run)
-    learnt, linear, notes = asked.learnt, None, list[str]()
+    splits, learnt, linear, notes = asked.splits, asked.learnt, None, list[str]()
     if splits is None:
-        notes.append(f"no linear model beside it: {lack}")
+        notes.append(f"no linear model beside it: {asked.lack}")
     else:
         known = splits.parts()
         learnt = predictions.learnt(run.form, splits.train.labels) if learnt is None else learnt
@@ -225,23 +229,8 @@ def _column(
     run: Recorded, asked: _Asked, column: str, wanted: NDArray[np.int64]
 ) -> NDArray[np.object_]:
     """What a column of the table holds in some rows, as texts."""
-    source = asked.file or getattr(run.config.data.split, asked.name, None)
-    if not isinstance(source, str):
-        source = run.config.data.source
-    if isinstance(source, Arrays) or run.preparation.columns is None:
+    cells = run.cells([column], wanted, asked.name, asked.file)
+    if cells is None:
         message = f"`{column}`: this run's rows are of no table, and have no columns"
         raise ConfigError(Problem(Mark(f"--by {column}"), "C025", message))
-    fresh = run.unlabelled(source, [column])
-    table = fresh.raw.table
-    if table is None:
-        raise AssertionError(source)
-    try:
-        values = fresh.copied(0, table.rows)[column]
-    finally:
-        table.close()
-    numbers = np.arange(len(values)) if fresh.raw.numbers is None else fresh.raw.numbers
-    order = np.argsort(numbers, kind="stable")
-    places = order[np.searchsorted(numbers, wanted, sorter=order).clip(0, len(numbers) - 1)]
-    found = np.array(values[places], object)
-    found[numbers[places] != wanted] = None
-    return found
+    return cells[column]

@@ -91,6 +91,9 @@ def fit(
     smoke: Annotated[
         bool, typer.Option("--smoke", help="At most 2 epochs and 256 rows; then check the run.")
     ] = False,
+    report: Annotated[
+        bool, typer.Option("--report", help="Write the run's page too, as `tftrain report` does.")
+    ] = False,
     allow_code: AllowCode = False,
     as_json: Json = False,
     quiet: Annotated[
@@ -102,6 +105,8 @@ def fit(
     from tftrain import spread, terminal
     from tftrain.errors import Stopped
 
+    if report and smoke:
+        raise typer.BadParameter("not with --smoke", param_hint="'--report'")
     if time_limit is not None:
         limit(time_limit)
     begins = resume is None and not newest
@@ -125,6 +130,8 @@ def fit(
             raise
         return _stopped(stopped, require or (), as_json=as_json)
     checks = _checked(run) if smoke else []
+    if report:
+        _report(run)
     if as_json:
         _emit_run(run.folder, run.summary, checks)
     else:
@@ -276,6 +283,12 @@ def predict(
         emit(f"{made.rows} rows", target)
 
 
+def _report(run: Run) -> None:
+    from tftrain import reporting
+
+    reporting.after(run.folder, tell)
+
+
 def _checked(run: Run) -> list[Check]:
     from tftrain.smoke import check
 
@@ -285,6 +298,7 @@ def _checked(run: Run) -> list[Check]:
 _COMMANDS: Mapping[str, Callable[..., None]] = {
     "eval": scoring.evaluate,
     "compare": scoring.compare,
+    "report": scoring.report,
     "doctor": housekeeping.doctor,
     "schema": housekeeping.schema,
     "init": housekeeping.init,

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tftrain import files, predictions, recorded, runs, summary_form
+from tftrain import predictions, recorded, runs
 from tftrain.errors import Mark, Problem, RunError, did_you_mean
 from tftrain.predictions import Predictions
 from tftrain.recorded import Recorded
@@ -147,11 +147,7 @@ def _settings(run: Recorded) -> dict[str, Any]:
 
 
 def _environment(folder: Path) -> dict[str, Any]:
-    """What the run recorded of its surroundings; nothing where that can't be read."""
-    try:
-        found = summary_form.parsed(files.read(folder / runs.ENVIRONMENT)) or {}
-    except RunError:
-        return {}
+    found = recorded.environment(folder)
     return {name: value for name, value in found.items() if name not in _NOT_COMPARED}
 
 

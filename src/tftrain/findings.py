@@ -16,6 +16,8 @@ from tftrain import terminal
 from tftrain.errors import Mark, Problem, counted
 
 MOST = 100  # that are shown one by one
+NETWORK = ("layer", "output shape", "parameters")
+Layers = Sequence[tuple[str, Sequence[int | None] | None, int | None]]
 _LINE_END = re.compile(r"\r\n|\r|\n")  # as YAML counts lines
 _NARROWEST = 40
 _CUT = "..."
@@ -44,17 +46,23 @@ def count(problems: Sequence[Problem]) -> str:
     return ", ".join(counted(found[kind], kind) for kind in _KINDS if found[kind]) or "no errors"
 
 
-def network_table(rows: Sequence[tuple[str, Sequence[int | None] | None, int | None]]) -> str:
-    """A row a layer: its name, one row's shape behind it, its parameters; `?` where unknown."""
+def network_table(layers: Layers) -> str:
+    """The cells of `network_rows` under their names."""
+    return terminal.table(NETWORK, network_rows(layers))
+
+
+def network_rows(layers: Layers) -> list[list[str]]:
+    """A row a layer: its name, one row's shape behind it, its parameters; `?` where unknown.
+
+    The last row is the sum.
+    """
     lines = [
         [name, _shape(shape), "?" if parameters is None else f"{parameters:,}"]
-        for name, shape, parameters in rows
+        for name, shape, parameters in layers
     ]
-    known = [parameters for *_, parameters in rows if parameters is not None]
-    some = "" if len(known) == len(rows) else "at least "
-    return terminal.table(
-        ["layer", "output shape", "parameters"], [*lines, ["", "", f"{some}{sum(known):,}"]]
-    )
+    known = [parameters for *_, parameters in layers if parameters is not None]
+    some = "" if len(known) == len(layers) else "at least "
+    return [*lines, ["", "", f"{some}{sum(known):,}"]]
 
 
 def _shape(shape: Sequence[int | None] | None) -> str:

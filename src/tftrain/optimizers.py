@@ -13,6 +13,7 @@ from typing import Any
 from tftrain.backend import keras, tf
 
 Losses = Callable[[Any], Any]
+Constrained = Callable[[Any], Any]
 _SPREAD, _PARENTS, _CROSSOVER, _CHANGED, _NOISE, _CHANCE = range(6)  # what is drawn at random
 
 
@@ -85,12 +86,13 @@ class Search(keras.optimizers.Optimizer):  # type: ignore[misc] # Keras has no t
         if self.then:
             self.then.finalize_variable_values(var_list)
 
-    def begin(self, first: Any, spread: Any, seed: int) -> None:
+    def begin(self, first: Any, spread: Any, constrained: Constrained, seed: int) -> None:
         """Readies the search, in a graph.
 
         Args:
             first: the network's weights, float32 (weights,).
             spread: how far weights lie apart at first, likewise.
+            constrained: networks, float32 (networks, weights), with the layers' constraints met.
             seed: of all that is drawn.
         """
         raise NotImplementedError
@@ -104,12 +106,12 @@ class Search(keras.optimizers.Optimizer):  # type: ignore[misc] # Keras has no t
         """
         raise NotImplementedError
 
-    def search(self, losses: Losses, constrained: Losses, seed: int, count: Any) -> None:
+    def search(self, losses: Losses, constrained: Constrained, seed: int, count: Any) -> None:
         """So many generations or steps, in a graph.
 
         Args:
             losses: as for `measure`.
-            constrained: networks with the layers' constraints met, of the same shape.
+            constrained: as for `begin`.
             seed: of all that is drawn; what is drawn depends on it and on `done` alone.
             count: how many, int32 ().
         """
@@ -193,17 +195,17 @@ class GeneticAlgorithm(Search):
         """The generations of one epoch."""
         return self.generations_per_epoch
 
-    def begin(self, first: Any, spread: Any, seed: int) -> None:
+    def begin(self, first: Any, spread: Any, constrained: Constrained, seed: int) -> None:
         """The first network as it is, the others drawn around it."""
         shape = (self.population - 1, first.shape[0])
         drawn = tf.random.stateless_normal(shape, _key(seed, 0, _SPREAD))
-        self.members.assign(tf.concat([first[None], first + spread * drawn], 0))
+        self.members.assign(constrained(tf.concat([first[None], first + spread * drawn], 0)))
 
     def measure(self, losses: Losses) -> None:
         """Orders the population by what it is worth on these rows."""
         self._keep(self.members.value, losses(self.members.value))
 
-    def search(self, losses: Losses, constrained: Losses, seed: int, count: Any) -> None:
+    def search(self, losses: Losses, constrained: Constrained, seed: int, count: Any) -> None:
         """So many generations; the best is the first member."""
 
         def generation(number: Any, members: Any, worth: Any) -> tuple[Any, Any]:
@@ -312,15 +314,15 @@ class SimulatedAnnealing(Search):
         """The steps of one epoch."""
         return self.steps_per_epoch
 
-    def begin(self, first: Any, spread: Any, seed: int) -> None:  # noqa: ARG002 - one network
+    def begin(self, first: Any, spread: Any, constrained: Constrained, seed: int) -> None:  # noqa: ARG002 - one network
         """The first network as it is."""
-        self.places.assign(tf.stack([first, first]))
+        self.places.assign(constrained(tf.stack([first, first])))
 
     def measure(self, losses: Losses) -> None:
         """What the present network and the best one are worth on these rows."""
         self.losses.assign(losses(self.places.value))
 
-    def search(self, losses: Losses, constrained: Losses, seed: int, count: Any) -> None:
+    def search(self, losses: Losses, constrained: Constrained, seed: int, count: Any) -> None:
         """So many steps; the best network is kept beside the present one."""
 
         def step(number: Any, now: Any, loss: Any, best: Any, least: Any) -> tuple[Any, ...]:

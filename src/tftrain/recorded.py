@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tftrain import copies, data, files, runs
-from tftrain.config import Config, Source, memory, resolve_layers
+from tftrain import copies, data, files, runs, summary_form
+from tftrain.config import Arrays, Config, Source, memory, resolve_layers
 from tftrain.config.shapes import trace
 from tftrain.data import Encoding, Form, Fresh, Part, Preparation, Splits
 from tftrain.errors import ConfigError, DataError, Mark, Problem, RunError, counted, did_you_mean
@@ -93,6 +93,37 @@ class Recorded:
             self._require(file, "x", fresh.raw.inputs.shape[1:], self.form.inputs)
         return fresh
 
+    def cells(
+        self, columns: Sequence[str], rows: NDArray[np.int64], split: str, file: str | None = None
+    ) -> dict[str, NDArray[np.object_]] | None:
+        """What columns of the table hold in some rows, as texts; None where there is no table.
+
+        Args:
+            columns: their names; those that aren't learnt from too.
+            rows: numbers, as the source calls them, (rows,).
+            split: the part that these are of.
+            file: that they are of instead.
+
+        Returns:
+            By each column's name (rows,); None in place of a text where a cell is empty.
+
+        Raises:
+            DataError: when the table can't be read, or has no such column.
+        """
+        source = file or getattr(self.config.data.split, split, None)
+        if not isinstance(source, str):
+            source = self.config.data.source
+        if isinstance(source, Arrays) or self.preparation.columns is None:
+            return None
+        fresh = self.unlabelled(source, columns)
+        if fresh.raw.table is None:
+            raise AssertionError(source)
+        try:
+            values = fresh.copied(0, fresh.raw.table.rows)
+        finally:
+            fresh.raw.table.close()
+        return {name: _of_rows(fresh, one, rows) for name, one in values.items()}
+
     def _require(self, file: str, name: str, got: tuple[int, ...], wanted: tuple[int, ...]) -> None:
         if got != wanted:
             message = f"{name}: rows of shape {got}; this network was trained on {wanted}"
@@ -127,6 +158,24 @@ def read(folder: Path, summary: Mapping[str, Any], *, allow_code: bool = False) 
     found = Recorded(folder, summary, settings, source, form, preparation, weights)
     _require_sense(found)
     return found
+
+
+def _of_rows(fresh: Fresh, values: NDArray[Any], wanted: NDArray[np.int64]) -> NDArray[np.object_]:
+    """The values of the rows of those numbers; None where there is no such row."""
+    numbers = np.arange(len(values)) if fresh.raw.numbers is None else fresh.raw.numbers
+    order = np.argsort(numbers, kind="stable")
+    places = order[np.searchsorted(numbers, wanted, sorter=order).clip(0, len(numbers) - 1)]
+    found = np.array(values[places], object)
+    found[numbers[places] != wanted] = None
+    return found
+
+
+def environment(folder: Path) -> dict[str, Any]:
+    """What a run recorded of its surroundings; nothing where that can't be read."""
+    try:
+        return summary_form.parsed(files.read(folder / runs.ENVIRONMENT)) or {}
+    except RunError:
+        return {}
 
 
 def _preparation(folder: Path, learnt: Mapping[str, NDArray[Any]]) -> Preparation:

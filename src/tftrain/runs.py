@@ -39,6 +39,7 @@ WEIGHTS = "weights.npz"
 PREDICTIONS = "predictions.npz"
 MODEL = "model.keras"
 SUMMARY = "summary.json"
+REPORT = "report.html"
 CODE = "code"
 LOCK = ".lock"
 FILES: Mapping[str, str] = MappingProxyType(
@@ -61,6 +62,7 @@ FILES: Mapping[str, str] = MappingProxyType(
         "all), and `test/...`: probabilities, or numbers in the target's units; at most 100,000 "
         "rows of a part, evenly spread. Sealed like the weights.",
         MODEL: "The network for other programs: raw inputs in, predictions out.",
+        REPORT: "What `tftrain report` makes of all this: one page with pictures, for a browser.",
         SUMMARY: "State (`running`, `finished`, `stopped`, `failed`), rows, `notes` on the data, "
         "best epoch, final metrics of each split, seconds of each stage, format version.",
         CODE: "A folder, where the config names Python files: those that ran. Their SHA-256 are in "
@@ -72,6 +74,7 @@ FILES: Mapping[str, str] = MappingProxyType(
 RUNNING, FINISHED, STOPPED, FAILED = "running", "finished", "stopped", "failed"
 LINKED = "a link; a run that holds one isn't gone on with"
 INTERRUPTED = "interrupted"  # `running`, but nobody is at it any more
+_STATES = (RUNNING, FINISHED, STOPPED, FAILED, INTERRUPTED)
 _SECONDS_BETWEEN_WRITES = 2.0
 _SHOWN = 40  # characters of a value that is none
 _GLANCE_SECONDS = 0.3  # whoever lists runs holds a lock for far less
@@ -276,6 +279,22 @@ def find(runs_dir: Path, name: str | None) -> tuple[Path, dict[str, Any]]:
         raise RunError(Problem(Mark(str(folder)), "R001", message))
     with contextlib.suppress(RunError):  # whoever only reads leaves what can't be removed
         _tidy(folder)
+    return folder, summary
+
+
+def in_any_state(runs_dir: Path, name: str) -> tuple[Path, dict[str, Any]]:
+    """A run's folder and summary, finished or not: what it holds is sound, but may not be all.
+
+    Raises:
+        RunError: when there is none, or what it says is damaged.
+    """
+    folder = named(runs_dir, name)
+    summary = _as_it_is(folder, summary_of(folder))
+    if (key := summary_form.wrong(summary)) is not None:
+        raise RunError(Problem(Mark(str(folder / SUMMARY)), "R002", f"damaged: `{key}` is wrong"))
+    if summary.get("state") not in _STATES:
+        message = f"damaged: its state is `{str(summary.get('state'))[:_SHOWN]}`"
+        raise RunError(Problem(Mark(str(folder / SUMMARY)), "R002", message))
     return folder, summary
 
 

@@ -1,4 +1,4 @@
-"""The commands that look at runs: eval, compare, runs."""
+"""The commands that look at runs: eval, compare, report, runs."""
 
 from __future__ import annotations
 
@@ -109,6 +109,45 @@ def compare(
         emit_json(found.plain())
     else:
         emit(*scoreboard.compared(found))
+
+
+def report(
+    names: Annotated[
+        list[str], typer.Argument(metavar="RUN [RUN...]", help="Runs' directories or names.")
+    ],
+    *,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Where the page goes, an .html file; of one run it is report.html in its folder "
+            "if not given.",
+        ),
+    ] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(help="validation or test; without it test, or else validation."),
+    ] = None,
+    png: Annotated[
+        bool, typer.Option("--png", help="Write the pictures beside the page too, as PNG files.")
+    ] = False,
+    runs_dir: RunsDir = RUNS,
+    allow_code: AllowCode = False,
+    as_json: Json = False,
+) -> None:
+    """Write a page to look at: of one run, whatever its state, or of finished ones compared."""
+    from tftrain import reporting
+
+    if len(names) > 1 and output is None:
+        raise typer.BadParameter("expected a file for several runs", param_hint="'--output' / '-o'")
+    wanted = reporting.Wanted(output, split, png=png, allow_code=allow_code)
+    page, *pictures = reporting.report(runs_dir, names, wanted, tell)
+    if as_json:
+        emit_json({"report": str(page), "pictures": [str(one) for one in pictures]})
+    else:
+        emit(*pictures, page)
 
 
 def list_runs(

@@ -43,12 +43,18 @@ def table(histories: Iterable[Sequence[Mapping[str, float]]]) -> str:
     return text.getvalue()
 
 
+def crossvalidated(summary: Mapping[str, Any]) -> bool:
+    """Whether a summary, perhaps a stranger's, is of folds: each row was tested in one."""
+    found = summary.get("population")
+    return isinstance(found, Mapping) and "refit" in found
+
+
 def said(summary: Mapping[str, Any]) -> list[str]:
     """`accuracy 99.2 % ± 0.3 over 32 starts` and the like; nothing of one network alone."""
     found = summary.get("population")
     if found is None:
         return []
-    count, of = len(found["members"]), "folds" if "refit" in found else "starts"
+    count, of = len(found["members"]), "folds" if crossvalidated(summary) else "starts"
     lines = []
     for name, one in found["test" if "test" in found else "train"].items():
         if "accuracy" in name:

@@ -47,6 +47,18 @@ def write(name: str, path: str | Path) -> Path:
     return create(file, _personal(known[name].read_text("utf-8"), file))
 
 
+def origin(text: str) -> tuple[str, Path] | None:
+    """The template that a config began as, by the sentence at its head; None for any other.
+
+    Returns:
+        Its name and its file.
+    """
+    head = text.partition("\n")[0]
+    return next(
+        ((name, path) for name, path in _paths().items() if head == f"# {_purpose(path)}"), None
+    )
+
+
 def require_new(path: Path) -> None:
     """Sees that a config can be written there, and over none.
 

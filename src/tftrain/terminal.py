@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tftrain import spread
 from tftrain.errors import counted, one_line
 
 if TYPE_CHECKING:
@@ -165,7 +166,7 @@ def summary_line(summary: Mapping[str, Any]) -> str:
     seconds = summary["seconds"]
     best, run = summary["best_epoch"], summary["epochs_run"]
     took = f"{seconds['training']:.1f} s of training, {seconds['total']:.1f} s in all"
-    if "refit" in summary.get("population", {}):
+    if spread.crossvalidated(summary):
         return f"{counted(run, 'epoch')} on all rows; {took}"
     by, kept = f"{summary['monitor']} {number(summary['best_value'])}", _KEPT[summary["kept"]]
     return f"best epoch {best} of {run} by {by}; {kept}; {took}"

@@ -14,7 +14,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -142,9 +142,11 @@ def fit(*arguments: object, runs_dir: Path | str = "runs", cwd: Path, warm: bool
     return Fit(["fit", *map(str, arguments), "--runs-dir", str(runs_dir)], cwd, warm=warm)
 
 
-def run(*arguments: object, runs_dir: Path | str = "runs", cwd: Path) -> Outcome:
+def run(
+    *arguments: object, runs_dir: Path | str = "runs", cwd: Path, warm: bool = False
+) -> Outcome:
     """A fit from its beginning to its end."""
-    return fit(*arguments, runs_dir=runs_dir, cwd=cwd).ended()
+    return fit(*arguments, runs_dir=runs_dir, cwd=cwd, warm=warm).ended()
 
 
 def until(condition, process: Fit) -> bool:
@@ -226,13 +228,8 @@ def result(path: Path) -> dict[str, str]:
 
 def predictions(folders: list[Path]) -> dict[Path, str]:
     """The digest of each run's predictions for its test rows, all from one new process."""
-    done = subprocess.run(
-        [sys.executable, __file__, *map(str, folders)],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return dict(zip(folders, done.stdout.split(), strict=True))
+    with ProcessPoolExecutor(1, _nursery()) as pool:
+        return dict(zip(folders, pool.map(_predict, folders), strict=True))
 
 
 def _predict(path: Path) -> str:
@@ -277,8 +274,3 @@ def report(title: str, figures: Counter | dict[str, object], *, good: bool) -> b
 def count(default: int) -> int:
     """How many tries the command line asks for."""
     return int(sys.argv[1]) if len(sys.argv) > 1 else default
-
-
-if __name__ == "__main__":
-    for each in sys.argv[1:]:
-        print(_predict(Path(each)))

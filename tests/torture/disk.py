@@ -1,6 +1,9 @@
 """Storage that fails under a fit: full, read-only, gone, no handles left, files too long.
 
 python tests/torture/disk.py [20 [no file descriptors]]
+
+Every second fit, and all that go on, are forked from a process that has imported TensorFlow: most
+of their cost.
 """
 
 from __future__ import annotations
@@ -108,7 +111,7 @@ def hurt(folder: Path, name: str, number: int, alone) -> tuple[str, list[str]]:
     place = folder / f"{name}-{number}".replace(" ", "-")
     with disk(place, _ROOMY) if name in MOUNTING else nullcontext(place):
         path = place / "fragile-1"
-        process = common.fit("fragile.yaml", runs_dir=place, cwd=folder)
+        process = common.fit("fragile.yaml", runs_dir=place, cwd=folder, warm=number % 2 == 1)
         common.until(path.exists, process)
         time.sleep(chance.uniform(0, alone[0]))
         mend = (MOUNTING | OTHERS)[name](place, process)
@@ -152,7 +155,7 @@ def look(
         return "no run is left", faults
     faults += common.corrupt(path)
     kept = common.kept_epoch(path)
-    done = common.run("fragile.yaml", "--resume", path, cwd=folder)
+    done = common.run("fragile.yaml", "--resume", path, cwd=folder, warm=True)
     if done.code:
         return "not resumed", [*faults, f"resumed: exit code {done.code}: {done.said[-300:]}"]
     if done.first_epoch not in (None, kept + 1):

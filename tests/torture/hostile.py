@@ -512,6 +512,54 @@ TABLES = {
 }
 
 
+# what only a page shows: of a run that was stopped, so that nothing else of it is read
+SHOWN = {
+    "epochs that are a link": (lambda p: laid(p, runs.METRICS), "it is a link"),
+    "epochs that are a pipe": (lambda p: piped(p, runs.METRICS), "a pipe or a device"),
+    "epochs without end": (
+        lambda p: (p.run / runs.METRICS).write_bytes(b" " * 2**25),
+        "bytes: expected at most",
+    ),
+    "epochs of no numbers": (
+        lambda p: (p.run / runs.METRICS).write_text("epoch,loss\n1,\x1b[2J\n"),
+        "expected a table of numbers",
+    ),
+    "epochs of one long cell": (
+        lambda p: (p.run / runs.METRICS).write_text("1" * 10**6),
+        "expected a table of numbers",
+    ),
+    "networks in no order": (
+        lambda p: (p.run / runs.MEMBERS).write_text("member,loss\n1,0\nnan,0\n"),
+        "expected a column `member`, in order",
+    ),
+    "a config as it was written that is a link": (lambda p: laid(p, runs.CONFIG), "it is a link"),
+    "a population of no form": (
+        lambda p: p.summary(state="stopped", population={"kept": [], "members": {}}),
+        "`population` is wrong",
+    ),
+    "code to run that is elsewhere": (
+        lambda p: p.summary(state="stopped", code=[{"file": "../secret.txt", "sha256": ""}]),
+        "expected files right in code/",
+    ),
+    "rows of no shape": (lambda p: p.summary(state="stopped", inputs=["\x1b"]), "`inputs`"),
+    "a state of its own": (lambda p: p.summary(state="<b>"), "its state is `<b>`"),
+}
+
+
+def piped(place: Place, name: str) -> None:
+    os.mkfifo(place.run / name)
+
+
+def looked_at(root: Path, name: str) -> tuple[Place, tuple[object, ...], str]:
+    """A stopped run that someone has spoilt, what makes its page, and what is to be said."""
+    place = Place(root)
+    place.summary(state="stopped")
+    (place.run / runs.LOCK).touch()
+    spoil, said = SHOWN[name]
+    spoil(place)
+    return place, ("report", place.run, "--output", root / "page.html"), said
+
+
 def checkpointed(place: Place) -> None:
     """Makes the run one that was stopped after an epoch."""
     place.summary(state="stopped")
@@ -706,6 +754,7 @@ def commands(place: Place):
     yield "eval", (place.run, "--data", place.rows)
     yield "eval", ("--runs-dir", place.runs)
     yield "predict", (place.run, place.rows, "-o", place.root / "out.csv")
+    yield "report", (place.run, "--output", place.root / "page.html")
     yield "runs", ("--runs-dir", place.runs)
     yield "runs", ("--runs-dir", place.runs, "--json")
 
@@ -744,14 +793,15 @@ def asking(place: Place, name: str):
 
 def main() -> None:
     worst, say = 0.0, print
-    for name in (*RUNS, *TABLES, *DATA, *STOPPED):
+    for name in (*RUNS, *TABLES, *DATA, *STOPPED, *SHOWN):
         with tempfile.TemporaryDirectory() as folder:
             root = Path(folder)
             if name in DATA:
                 place = Place(root, table=config.kind_of(DATA[name][0]) == "table")
                 asked = asking(place, name)
-            elif name in STOPPED:
-                place, (verb, *arguments), _ = going_on(root, name)
+            elif name in STOPPED or name in SHOWN:
+                make = going_on if name in STOPPED else looked_at
+                place, (verb, *arguments), _ = make(root, name)
                 asked = [(verb, arguments)]
             else:
                 place, _ = spoilt(root, name)

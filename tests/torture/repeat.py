@@ -1,5 +1,7 @@
 """The same config and seed twice, for each number of threads: the same to the last bit.
 
+Once in a process of its own, once in one forked from another that had imported TensorFlow.
+
 python tests/torture/repeat.py
 """
 
@@ -22,8 +24,8 @@ def main(
             for threads in several:
                 runs_dir = folder / f"runs-{place}-{threads}"
                 change = f"training.threads={threads}"
-                for _ in range(2):
-                    done = common.run(config, change, runs_dir=runs_dir, cwd=folder)
+                for warm in (False, True):
+                    done = common.run(config, change, runs_dir=runs_dir, cwd=folder, warm=warm)
                     assert done.code == 0, done.said
                 paths = sorted(path for path in runs_dir.iterdir())
                 first, second = map(common.result, paths)

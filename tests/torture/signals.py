@@ -113,7 +113,7 @@ def _look(one: Stopped, outcome: common.Outcome, wanted: signal.Signals, *, twic
 
 def _go_on(one: Stopped, folder: Path, result: dict[str, str]) -> None:
     if one.path.exists() and common.run_state(one.path) != runs.FINISHED:
-        done = common.run(common.DIGITS, "--resume", one.path, cwd=folder)
+        done = common.run(common.DIGITS, "--resume", one.path, cwd=folder, warm=True)
         if done.code:
             one.faults.append(f"resumed: exit code {done.code}: {done.said[-300:]}")
             return

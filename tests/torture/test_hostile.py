@@ -15,6 +15,7 @@ from hostile import (
     ROWS,
     RUNS,
     SECRET,
+    SHOWN,
     STOPPED,
     TABLES,
     Place,
@@ -22,6 +23,7 @@ from hostile import (
     command,
     commands,
     going_on,
+    looked_at,
     spoilt,
 )
 
@@ -96,6 +98,32 @@ def test_a_stopped_run_of_someone_who_means_harm(name, tmp_path):
     code, out, said = command(place, *arguments)
     assert_harmless(place, before, out, said)
     assert_refused(code, out, said, [wanted])
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_a_page_of_someone_who_means_harm(name, tmp_path):
+    place, arguments, wanted = looked_at(tmp_path, name)
+    before = lying(place)
+    code, out, said = command(place, *arguments)
+    assert_harmless(place, before, out, said)
+    assert_refused(code, out, said, [wanted])
+
+
+def test_a_page_shows_what_a_stranger_wrote_as_text(tmp_path):
+    place, arguments, _ = looked_at(tmp_path, "a state of its own")
+    script = "<script>alert('\x1b[2J')</script>"
+    place.summary(
+        state="stopped", reason=script, notes=[script, [script]], parameters="x", best_epoch="y"
+    )
+    (place.run / runs.METRICS).write_text(f"epoch,{script}\n1,2\n")
+    (place.run / runs.ENVIRONMENT).write_text(json.dumps({script: script, "command": script}))
+    code, _, said = command(place, *arguments)
+    assert (code, said) == (0, "")
+    page = (tmp_path / "page.html").read_text()
+    assert "<script" not in page
+    assert "\x1b" not in page
+    assert page.count("&lt;script&gt;") > 5
+    assert not place.mark.exists()
 
 
 @pytest.mark.parametrize("name", DATA)

@@ -103,9 +103,13 @@ def _training(path: Path, process: int) -> bool:
 def _faults(place: storage.Where, name: str) -> list[str]:
     """What a study holds twice, or not at all, or unfinished."""
     with storage.quiet():
-        every = study.load(storage.connect(place, 60), name)
+        connected = storage.connect(place, 60)
+        every = study.load(connected, name)
         trials = every.get_trials(deepcopy=False)
         known = study.tried(every)
+        definition = every.user_attrs["definition"]
+        connected.remove_session()
+        connected.engine.dispose()
     complete = [trial.number for trial in trials if trial.state.name == "COMPLETE"]
     found = []
     if len(complete) != TRIALS or len(known) != TRIALS:
@@ -117,7 +121,7 @@ def _faults(place: storage.Where, name: str) -> list[str]:
     if any(not trial.state.is_finished() for trial in trials):
         found.append("a trial that is left running or waiting")
     values = Counter(str(sorted(one.trial.params.items())) for one in known)
-    if every.user_attrs["definition"]["sampler"] == "grid" and len(values) != TRIALS:
+    if definition["sampler"] == "grid" and len(values) != TRIALS:
         found.append(f"{len(values)} different points of a grid of {TRIALS}")
     return found
 

@@ -172,13 +172,15 @@ class Engine:
         size = batch_size or self.evaluation_batch_size
         for start in range(0, len(part), size):
             rows = slice(start, start + size)
+            inputs = tf.constant(part.raw(rows))
             with refusing():
-                outputs = self._predictor(tf.constant(part.raw(rows))).numpy()
+                outputs = self._predictor(inputs).numpy()
             yield outputs
             stopping.check()
 
     @cached_property
     def _predictor(self) -> Any:
+        """The graph that predicts; traced by hand, or TensorFlow warns where many networks are."""
         network = self.network
         predict = tf.function(lambda inputs: network.predict_step((inputs,)), autograph=False)
         signature = tf.TensorSpec([None, *network.input_shape[1:]], tf.float32)

@@ -171,7 +171,7 @@ class Searching:
             first = self._joined([one.value for one in self._weights])
             parts = tf.split(first, self._sizes)
             spread = [tf.fill(tf.shape(one), tf.math.reduce_std(one)) for one in parts]
-            optimizer.begin(first, tf.concat(spread, 0), self._seed)
+            optimizer.begin(first, tf.concat(spread, 0), self._constrained, self._seed)
             optimizer.measure(lambda networks: self.losses(networks, data))
             return tf.constant(0)
 

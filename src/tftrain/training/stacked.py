@@ -26,6 +26,7 @@ from tftrain.training.members import Lesson, Values
 
 _LEARNT = "weighted"  # the rows to learn from, as `Splits` has them
 _FIRST_BATCHES = 16
+_FEWEST = 2  # of a stack of one, TensorFlow's `squeeze` takes the stack's own dimension away
 _COPIES = 4  # of a member's variables and outputs, while a batch is computed
 _OF_MEMORY = 4  # at most one part in so many for one group
 # Where Keras's optimizers for TensorFlow write past the scope, its own for all backends don't.
@@ -156,12 +157,13 @@ class Stacked:
             alike = [place for place, order in enumerate(orders) if len(order) == length]
             for start in range(0, len(alike), self._group):
                 group = alike[start : start + self._group]
-                numbers = [members[place] for place in group]
-                chosen = [orders[place] + begins[members[place]] for place in group]
+                twice = group * _FEWEST if len(group) < _FEWEST else group
+                numbers = [members[place] for place in twice]
+                chosen = [orders[place] + begins[members[place]] for place in twice]
                 found = self._pass(
                     numbers, part, np.stack(chosen).astype(np.int32), training=split == _LEARNT
                 )
-                logs |= zip(group, found, strict=True)
+                logs |= zip(twice, found, strict=True)
         return [logs[place] for place in range(len(members))]
 
     def _pass(
@@ -170,7 +172,7 @@ class Stacked:
         data = self._engine.rows(part)
         graph = self._graph(data, training=training)
         places = tf.constant(list(members), tf.int32)
-        all_of_them = len(members) == len(self._held[0])
+        all_of_them = list(members) == list(range(len(self._held[0])))
         values = self._held if all_of_them else [tf.gather(one, places) for one in self._held]
         metrics = self._fresh(len(members))
         for piece in self._pieces(orders, training=training):

@@ -9,6 +9,7 @@ from typing import Any
 from tftrain.config.lint.layers import inner, number
 from tftrain.config.lint.network import Finding, Network, Rule
 from tftrain.config.resolve import Resolved
+from tftrain.config.search import search_epochs
 
 # The usual learning rates: what papers and Keras's defaults span, with room on both sides.
 _RATES: dict[str, tuple[float, float]] = {
@@ -98,8 +99,14 @@ def _beyond(network: Network, rate: float, usual: tuple[float, float], how: str,
     )
 
 
+def _batch_size(network: Network) -> int | str | None:
+    """As the config has it; None where all epochs search without gradients, in no batches."""
+    training = network.config.training
+    return training.batch_size if search_epochs(training) < training.epochs else None
+
+
 def _too_large_a_batch(network: Network) -> Iterator[Finding]:
-    size, rows = network.config.training.batch_size, network.facts.rows
+    size, rows = _batch_size(network), network.facts.rows
     if isinstance(size, int) and rows and size > rows:
         yield (
             _BATCH_SIZE,
@@ -112,7 +119,7 @@ def _too_large_a_batch(network: Network) -> Iterator[Finding]:
 
 def _one_by_one(network: Network) -> Iterator[Finding]:
     rows = network.facts.rows
-    if network.config.training.batch_size == 1 and rows and rows > _LARGE:
+    if _batch_size(network) == 1 and rows and rows > _LARGE:
         yield (
             _BATCH_SIZE,
             (
@@ -124,7 +131,7 @@ def _one_by_one(network: Network) -> Iterator[Finding]:
 
 def _all_at_once(network: Network) -> Iterator[Finding]:
     rows = network.facts.rows
-    if network.config.training.batch_size == "full" and rows and rows > _VERY_LARGE:
+    if _batch_size(network) == "full" and rows and rows > _VERY_LARGE:
         yield (
             _BATCH_SIZE,
             f"one update after {rows:,} rows: batches of 32 to 256 get to a good solution sooner",
