@@ -27,9 +27,9 @@ COUNT = len(RATES) * len(SEEDS)
 BEGIN = """
 import json, sys, time
 from pathlib import Path
-import tftrain.evaluate, tftrain.exported
+import tftrain.building, tftrain.evaluate, tftrain.exported
 from tftrain.fit import fit, prepare
-from tftrain.sweep import job, plan, storage, trials, work
+from tftrain.sweep import job, plan, storage, study, together, trials, work
 from tftrain.terminal import Silent
 
 config, runs, *changes = sys.argv[1:]
