@@ -132,12 +132,12 @@ def test_a_killed_run_ends_as_one_left_alone(write, tmp_path, every, number):
 
 
 def test_one_killed_while_it_finished_goes_straight_to_finishing(write, tmp_path, monkeypatch):
-    from tftrain import fit as job
+    from tftrain import ending
 
     path = write(epochs=3)
     alone = fit(path, tmp_path / "alone")
     with monkeypatch.context() as patched:
-        patched.setattr(job, "_save", lambda *_: (_ for _ in ()).throw(Killed))
+        patched.setattr(ending, "save", lambda *_: (_ for _ in ()).throw(Killed))
         with pytest.raises(Killed):
             fit(path, tmp_path / "runs")
     folder = tmp_path / "runs" / "digits-1"
