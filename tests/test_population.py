@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 
 import numpy as np
 import pytest
@@ -140,12 +141,15 @@ def test_one_after_another_they_have_the_bits_of_trainings_of_their_own(train, m
 
 
 def test_groups_come_to_the_same(train, monkeypatch):
+    from tftrain.training import stacked
     from tftrain.training.stacked import Stacked
 
     whole = members_of(train(restarts=COUNT, epochs=2))
     monkeypatch.setattr(Stacked, "_fitting", lambda _self: 2)
-    for found, expected in zip(members_of(train(restarts=COUNT, epochs=2)), whole, strict=True):
-        same(found, expected, 1e-5)
+    for is_light in (True, False):
+        monkeypatch.setattr(stacked, "_LIGHT", math.inf if is_light else 0)
+        for found, expected in zip(members_of(train(restarts=COUNT, epochs=2)), whole, strict=True):
+            same(found, expected, 1e-5)
 
 
 def test_a_group_of_one_is_trained_like_any(train, monkeypatch):

@@ -1,44 +1,33 @@
 """Many networks of one form in one graph: each variable stacked, one step mapped over all.
 
-A member's step is Keras's own arithmetic, on the values that a `keras.StatelessScope` gives the one
-network there is; `tf.vectorized_map` makes of it operations on whole stacks.
+Of a member's step (`stateless.py`) `tf.vectorized_map` makes operations on whole stacks.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from types import MethodType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tftrain import files, stopping
-from tftrain.backend import keras, tf
+from tftrain.backend import tf
 from tftrain.data import Part
 from tftrain.data.splits import together
 from tftrain.errors import first_line
-from tftrain.training.engine import Order
+from tftrain.training.engine import Order, steps
 from tftrain.training.loop import CALL_SECONDS, Logs, floats, refusing
 from tftrain.training.members import Lesson, Values
+from tftrain.training.stateless import Stateless, in_scopes
 
 _LEARNT = "weighted"  # the rows to learn from, as `Splits` has them
 _FIRST_BATCHES = 16
 _FEWEST = 2  # of a stack of one, TensorFlow's `squeeze` takes the stack's own dimension away
 _COPIES = 4  # of a member's variables and outputs, while a batch is computed
 _OF_MEMORY = 4  # at most one part in so many for one group
-# Where Keras's optimizers for TensorFlow write past the scope, its own for all backends don't.
-_FOR_ALL_BACKENDS = (
-    "assign",
-    "assign_add",
-    "assign_sub",
-    "_apply_weight_decay",
-    "_backend_update_step",
-    "_overwrite_model_variables_with_average_value",
-    "_backend_increment_gradient_accumulators",
-)
+_LIGHT = 2**26  # products in an epoch of all, about 20 ms: another graph takes 50 times as long
 
 
 class Unstackable(Exception):  # noqa: N818 - a reason, and another way is taken
@@ -65,16 +54,17 @@ class Stacked:
         self._require_stackable()
         self._names = list(engine.variables)
         self._variables = list(engine.variables.values())
-        self._metrics = [
-            variable for metric in self._network.metrics for variable in metric.variables
-        ]
-        self._begun = self._reset()
+        self._step = Stateless(self._network, self._variables)
+        self._begun = [np.asarray(one) for one in self._step.begun()]
         self._held = [tf.constant(np.stack([one[name] for one in values])) for name in self._names]
-        self._graphs: dict[tuple[bool, int], Any] = {}
+        self._graphs: dict[tuple[bool, int, int | None], Any] = {}
         self._batches = {True: _FIRST_BATCHES, False: _FIRST_BATCHES}
-        self._group = self._fitting()
+        self._group = max(_FEWEST, min(self._fitting(), len(lessons)))
+        self._is_light = self._products() <= _LIGHT
+        first = next(self._groups([len(one.splits.train) for one in lessons]))
         try:
-            traced = self._graph(engine.rows(self._rows(_LEARNT)[0]), training=True)
+            data = engine.rows(self._rows(_LEARNT)[0])
+            traced = self._graph(data, self._width(len(first)), training=True)
         except Exception as error:  # noqa: BLE001 - layers raise what they like
             raise Unstackable(first_line(error)) from None
         if traced.graph.variables:  # no member has its own of those
@@ -123,21 +113,32 @@ class Stacked:
         if self._engine.jit_compile:
             raise Unstackable("XLA makes products of stacks on a processor far slower")
 
-    def _reset(self) -> list[NDArray[Any]]:
-        with keras.StatelessScope() as scope:
-            self._network.reset_metrics()
-        return [np.asarray(_value(scope, one)) for one in self._metrics]
-
     def _fitting(self) -> int:
         """How many members have room in memory at once."""
         outputs = sum(
             int(np.prod([size or 1 for size in layer.output.shape[1:]], dtype=np.int64))
             for layer in self._network.layers
         )
-        held = sum(int(np.prod(one.shape, dtype=np.int64)) for one in self._variables)
+        held = sum(_size_of(one) for one in self._variables)
         needed = 4 * _COPIES * (held + outputs * self._engine.batch_size)
         memory = files.machine_memory()
-        return len(self._held[0]) if memory is None else max(1, memory // _OF_MEMORY // needed)
+        return len(self._lessons) if memory is None else memory // _OF_MEMORY // needed
+
+    def _products(self) -> int:
+        """How many numbers are multiplied in an epoch of a group, about."""
+        rows = max(len(lesson.splits.train) for lesson in self._lessons)
+        a_row: int = sum(_positions(layer) * layer.count_params() for layer in self._network.layers)
+        a_step = sum(_size_of(one) for one in self._variables)
+        return self._group * (rows * a_row + steps(rows, self._engine.batch_size) * a_step)
+
+    def _width(self, members: int) -> int | None:
+        """How many networks the graph is for that so many go through; None of any number.
+
+        Of a number that it knows TensorFlow makes a smaller, quicker graph. Where an epoch is light
+        others fill the places that are free: sooner done than another graph made. Seconds decide
+        nothing here, as the last bits may depend on it.
+        """
+        return self._group if self._is_light or members == self._group else None
 
     def _rows(self, split: str) -> tuple[Part, list[int]]:
         """The rows of all members, each once, and where among them a member's begin."""
@@ -152,25 +153,35 @@ class Stacked:
 
     def _passes(self, members: Sequence[int], split: str, orders: Sequence[Order]) -> list[Logs]:
         part, begins = self._rows(split)
+        training = split == _LEARNT
         logs: dict[int, Logs] = {}
-        for length in sorted({len(order) for order in orders}):
-            alike = [place for place, order in enumerate(orders) if len(order) == length]
-            for start in range(0, len(alike), self._group):
-                group = alike[start : start + self._group]
-                twice = group * _FEWEST if len(group) < _FEWEST else group
-                numbers = [members[place] for place in twice]
-                chosen = [orders[place] + begins[members[place]] for place in twice]
-                found = self._pass(
-                    numbers, part, np.stack(chosen).astype(np.int32), training=split == _LEARNT
-                )
-                logs |= zip(twice, found, strict=True)
+        for group in self._groups([len(order) for order in orders]):
+            width = self._width(len(group))
+            filled = [*group, *group[:1] * ((width or _FEWEST) - len(group))]
+            numbers = [members[place] for place in filled]
+            chosen = np.stack([orders[place] + begins[members[place]] for place in filled])
+            found = self._pass(numbers, width, part, chosen.astype(np.int32), training=training)
+            logs |= zip(filled, found, strict=True)
         return [logs[place] for place in range(len(members))]
 
+    def _groups(self, lengths: Sequence[int]) -> Iterator[list[int]]:
+        """The places of those that go through a graph together: equal lengths, room for all."""
+        for length in sorted(set(lengths)):
+            alike = [place for place, one in enumerate(lengths) if one == length]
+            for start in range(0, len(alike), self._group):
+                yield alike[start : start + self._group]
+
     def _pass(
-        self, members: Sequence[int], part: Part, orders: NDArray[np.int32], *, training: bool
+        self,
+        members: Sequence[int],
+        width: int | None,
+        part: Part,
+        orders: NDArray[np.int32],
+        *,
+        training: bool,
     ) -> list[Logs]:
         data = self._engine.rows(part)
-        graph = self._graph(data, training=training)
+        graph = self._graph(data, width, training=training)
         places = tf.constant(list(members), tf.int32)
         all_of_them = list(members) == list(range(len(self._held[0])))
         values = self._held if all_of_them else [tf.gather(one, places) for one in self._held]
@@ -214,75 +225,21 @@ class Stacked:
         """The metrics' variables as an epoch begins with them."""
         return [tf.constant(np.repeat(one[None], members, axis=0)) for one in self._begun]
 
-    def _graph(self, data: tuple[Any, ...], *, training: bool) -> Any:
-        key = training, len(data)
+    def _graph(self, data: tuple[Any, ...], width: int | None, *, training: bool) -> Any:
+        key = training, len(data), width
         if key not in self._graphs:
             signature = (
-                [_stack_of(one) for one in self._variables],
-                [_stack_of(one) for one in self._metrics],
+                [_stack_of(one, width) for one in self._variables],
+                [_stack_of(one, width) for one in self._step.metrics],
                 tuple(tf.TensorSpec([None, *one.shape[1:]], one.dtype) for one in data),
-                tf.TensorSpec([None, None], tf.int32),
+                tf.TensorSpec([width, None], tf.int32),
             )
-            step = self._train_step if training else self._test_step
-            run = _loop(step, self._size(training=training), self._result)
-            with _in_scopes(self._network.optimizer, self._network.trainable_variables):
+            step = self._step.train if training else self._step.test
+            run = _loop(step, self._size(training=training), self._step.result)
+            with in_scopes(self._network):
                 graph = tf.function(run, autograph=False)
                 self._graphs[key] = graph.get_concrete_function(*signature)
         return self._graphs[key]
-
-    def _train_step(
-        self, values: list[Any], metrics: list[Any], data: tuple[Any, ...]
-    ) -> tuple[list[Any], list[Any]]:
-        """Keras's `train_step` of one member, without a side effect."""
-        network = self._network
-        inputs, labels, weights = (*data, None)[:3]
-        with self._scope(values, metrics) as scope:
-            weights_now = [scope.get_current_value(one) for one in network.trainable_variables]
-            with tf.GradientTape() as tape:
-                tape.watch(weights_now)
-                outputs = network(inputs, training=True)
-                loss = self._loss(inputs, labels, outputs, weights, training=True)
-                self._tracker().update_state(loss, sample_weight=tf.shape(inputs)[0])
-                loss = network.optimizer.scale_loss(loss)
-            gradients = tape.gradient(loss, weights_now)
-            network.optimizer.apply(gradients, network.trainable_variables)
-            network.compute_metrics(inputs, labels, outputs, sample_weight=weights)
-        return self._after(scope)
-
-    def _test_step(
-        self, values: list[Any], metrics: list[Any], data: tuple[Any, ...]
-    ) -> tuple[list[Any], list[Any]]:
-        """Keras's `test_step` of one member, without a side effect."""
-        inputs, labels, weights = (*data, None)[:3]
-        with self._scope(values, metrics) as scope:
-            outputs = self._network(inputs, training=False)
-            loss = self._loss(inputs, labels, outputs, weights, training=False)
-            self._tracker().update_state(loss, sample_weight=tf.shape(inputs)[0])
-            self._network.compute_metrics(inputs, labels, outputs, sample_weight=weights)
-        return values, self._after(scope)[1]
-
-    def _loss(self, inputs: Any, labels: Any, outputs: Any, weights: Any, *, training: bool) -> Any:
-        return self._network.compute_loss(
-            x=inputs, y=labels, y_pred=outputs, sample_weight=weights, training=training
-        )
-
-    def _tracker(self) -> Any:
-        return next(metric for metric in self._network.metrics if metric.name == "loss")
-
-    def _result(self, metrics: list[Any]) -> dict[str, Any]:
-        with keras.StatelessScope(list(zip(self._metrics, metrics, strict=True))):
-            results: dict[str, Any] = self._network.get_metrics_result()
-        return {name: tf.convert_to_tensor(value) for name, value in results.items()}
-
-    def _scope(self, values: list[Any], metrics: list[Any]) -> Any:
-        both = zip([*self._variables, *self._metrics], [*values, *metrics], strict=True)
-        return keras.StatelessScope(list(both))
-
-    def _after(self, scope: Any) -> tuple[list[Any], list[Any]]:
-        return (
-            [_value(scope, one) for one in self._variables],
-            [_value(scope, one) for one in self._metrics],
-        )
 
 
 def _part_of(lesson: Lesson, split: str) -> Part:
@@ -322,26 +279,15 @@ def _loop(
     return run
 
 
-@contextmanager
-def _in_scopes(optimizer: Any, variables: Sequence[Any]) -> Iterator[None]:
-    """Lets an optimizer's updates go to the `StatelessScope` that is open."""
-    base = next(one for one in type(optimizer).__mro__ if one.__name__ == "BaseOptimizer")
-    known = [*variables, *optimizer.variables]
-    keys = {id(one): optimizer._var_key(one) for one in known}  # noqa: SLF001 - no public name
-    for name in _FOR_ALL_BACKENDS:
-        setattr(optimizer, name, MethodType(getattr(base, name), optimizer))
-    optimizer._var_key = lambda variable: keys[id(variable)]  # noqa: SLF001
-    try:
-        yield
-    finally:
-        for name in (*_FOR_ALL_BACKENDS, "_var_key"):
-            delattr(optimizer, name)
+def _stack_of(variable: Any, width: int | None) -> Any:
+    return tf.TensorSpec([width, *variable.shape], variable.dtype)
 
 
-def _value(scope: Any, variable: Any) -> Any:
-    value = scope.get_current_value(variable)
-    return variable.value if value is None else value
+def _size_of(variable: Any) -> int:
+    return int(np.prod(variable.shape, dtype=np.int64))
 
 
-def _stack_of(variable: Any) -> Any:
-    return tf.TensorSpec([None, *variable.shape], variable.dtype)
+def _positions(layer: Any) -> int:
+    """How often a layer's weights are used in a row: once, or at each place, or time, of it."""
+    shapes = layer.input.shape[1:-1], layer.output.shape[1:-1]
+    return max(int(np.prod([size or 1 for size in shape], dtype=np.int64)) for shape in shapes)
