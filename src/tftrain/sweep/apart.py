@@ -84,6 +84,12 @@ class Apart:
         """Gives the network the weights of this one's last sound epoch."""
         self.population.enter(self.member)
 
+    def enter_network(self) -> None:
+        """Gives the network all that is its own, and leaves the optimizer as it is."""
+        values = self.population.values[self.member.number]
+        own = {name: value for name, value in values.items() if name.startswith("network/")}
+        self.engine.put(own)
+
     @property
     def clock(self) -> Clock:
         """Goes on from what was spent so far."""
@@ -120,7 +126,7 @@ def made(one: Apart, exportable: Any) -> Made:
     kept = ending.checkpoint_of(asked, one, one.run, clock)
     one.over = True
     with clock("saving"), tempfile.TemporaryDirectory() as folder:
-        one.population.enter(one.member)
+        one.enter_network()
         numbers.write(engine.network, one.trial.form.numbers, offset(engine, asked))
         weights = evaluate.arrays_of(engine.network, asked.splits.preparation)
         path = Path(folder) / runs.MODEL

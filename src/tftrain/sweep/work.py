@@ -153,8 +153,11 @@ class Worker:
         }
         try:
             trial.set_user_attr(studies.OUTCOME, noted)
-            value = outcome.value if state is TrialState.COMPLETE else None
-            self.study.tell(trial, value, state)
+            if state is TrialState.PRUNED:
+                self.study.tell(trial, state=state)  # with the last value that it reported
+            else:  # the same without reading the trial twice
+                values = None if outcome.value is None or outcome.fault else [outcome.value]
+                self.storage.set_trial_state_values(_id(trial), state, values)
         except (UpdateFinishedTrialError, ValueError):
             self.say(f"trial {outcome.number} was given up for dead meanwhile, and is tried again")
         else:

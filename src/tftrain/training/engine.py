@@ -146,9 +146,9 @@ class Engine:
         return {name: value.numpy() for name, value in zip(self.variables, values, strict=True)}
 
     def put(self, values: Mapping[str, NDArray[Any]]) -> None:
-        """Gives `variables` what they are to hold."""
-        for name, variable in self.variables.items():
-            variable.assign(values[name])
+        """Gives `variables`, or some of them, what they are to hold."""
+        for name, value in values.items():
+            self.variables[name].assign(value)
 
     @cached_property
     def _reader(self) -> Any:
