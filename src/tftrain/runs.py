@@ -102,16 +102,19 @@ class Run:
         encoded = content.encode() if isinstance(content, str) else content
         files.write(self.folder / name, encoded)
 
-    def record(self, row: Mapping[str, float], beside: int = 1) -> None:
-        """Adds an epoch's row; `metrics.csv` follows every two seconds.
+    def record(self, row: Mapping[str, float]) -> None:
+        """Adds an epoch's row, as in `metrics.csv`, which follows every two seconds."""
+        self.history.append(dict(row))
+        if self.is_due():
+            self.write_metrics()
+
+    def is_due(self, beside: int = 1) -> bool:
+        """Whether `metrics.csv` is to be brought up to date.
 
         Args:
-            row: as in `metrics.csv`.
             beside: how many runs are written side by side: each follows as much later.
         """
-        self.history.append(dict(row))
-        if time.monotonic() - self._written > _SECONDS_BETWEEN_WRITES * beside:
-            self.write_metrics()
+        return time.monotonic() - self._written > _SECONDS_BETWEEN_WRITES * beside
 
     def write_metrics(self) -> None:
         """Brings `metrics.csv` up to date."""

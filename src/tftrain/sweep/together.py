@@ -107,7 +107,7 @@ def train(
         with stopping.deferred(), ThreadPoolExecutor(_WRITERS) as writers:
             left += _opened(population, trials, build, writers)
             with ending.told(trials[0].asked), closing(population.epochs()) as epochs:
-                yield from _epochs(epochs, left)
+                yield from _epochs(epochs, left, writers)
                 yield from _failed(left)
             yield from _finished(population, left, writers)
     except TrainingError as error:
@@ -158,7 +158,9 @@ def _runs(population: Population, trials: Sequence[Trial], writers: Executor) ->
     return claimed
 
 
-def _epochs(epochs: Iterator[Epoch], left: list[Apart]) -> Iterator[tuple[int, End, float]]:
+def _epochs(
+    epochs: Iterator[Epoch], left: list[Apart], writers: Executor
+) -> Iterator[tuple[int, End, float]]:
     """Lets each run have its rows; those that fail or are ended leave the others alone."""
     while True:
         active = [one for one in left if not one.member.ended]
@@ -174,7 +176,7 @@ def _epochs(epochs: Iterator[Epoch], left: list[Apart]) -> Iterator[tuple[int, E
             if one.member.failed:
                 continue
             row = one.member.history[-1]
-            one.run.record({**row, "seconds": round(share, 6)}, len(left))
+            one.run.history.append({**row, "seconds": round(share, 6)})
             logs = {name: value for name, value in row.items() if name not in ("epoch", RATE)}
             try:
                 one.trial.progress.epoch(Epoch(epoch.number, logs, row[RATE], share))
@@ -182,6 +184,8 @@ def _epochs(epochs: Iterator[Epoch], left: list[Apart]) -> Iterator[tuple[int, E
                 one.member.ended = True
                 yield _cut(left, one, stopped)
         yield from _failed(left)
+        due = [one.run for one in left if not one.member.ended and one.run.is_due(len(left))]
+        list(writers.map(Run.write_metrics, due))
 
 
 def _failed(left: list[Apart]) -> Iterator[tuple[int, End, float]]:

@@ -18,7 +18,7 @@ from tftrain.data import Part
 from tftrain.data.splits import together
 from tftrain.errors import first_line
 from tftrain.training.engine import Order, steps
-from tftrain.training.loop import CALL_SECONDS, Logs, floats, refusing
+from tftrain.training.loop import CALL_SECONDS, Logs, refusing
 from tftrain.training.members import Lesson, Values
 from tftrain.training.stateless import Stateless, in_scopes
 
@@ -56,6 +56,7 @@ class Stacked:
         self._variables = list(engine.variables.values())
         self._step = Stateless(self._network, self._variables)
         self._begun = [np.asarray(one) for one in self._step.begun()]
+        self._started: dict[int, list[Any]] = {}
         self._held = [tf.constant(np.stack([one[name] for one in values])) for name in self._names]
         self._graphs: dict[tuple[bool, int, int | None], Any] = {}
         self._batches = {True: _FIRST_BATCHES, False: _FIRST_BATCHES}
@@ -199,11 +200,7 @@ class Stacked:
                 tf.tensor_scatter_nd_update(held, places[:, None], value)
                 for held, value in zip(self._held, values, strict=True)
             ]
-        found = {name: value.numpy() for name, value in logs.items()}
-        return [
-            floats({name: value[place] for name, value in found.items()})
-            for place in range(len(members))
-        ]
+        return _of_each({name: value.numpy() for name, value in logs.items()})
 
     def _pieces(self, orders: NDArray[np.int32], *, training: bool) -> Iterator[NDArray[np.int32]]:
         start = 0
@@ -223,7 +220,10 @@ class Stacked:
 
     def _fresh(self, members: int) -> list[Any]:
         """The metrics' variables as an epoch begins with them."""
-        return [tf.constant(np.repeat(one[None], members, axis=0)) for one in self._begun]
+        if members not in self._started:
+            every = [np.repeat(one[None], members, axis=0) for one in self._begun]
+            self._started[members] = [tf.constant(one) for one in every]
+        return self._started[members]
 
     def _graph(self, data: tuple[Any, ...], width: int | None, *, training: bool) -> Any:
         key = training, len(data), width
@@ -277,6 +277,17 @@ def _loop(
         return values, metrics, tf.vectorized_map(result, metrics, warn=False)
 
     return run
+
+
+def _of_each(found: Mapping[str, NDArray[Any]]) -> list[Logs]:
+    """The logs of each member, as `floats` gives them, of arrays (members, ...)."""
+    columns: dict[str, list[float]] = {}
+    for name, value in found.items():
+        numbers = value.reshape(len(value), -1).astype(np.float64)
+        several = numbers.shape[1] > 1
+        for place, column in enumerate(numbers.T):
+            columns[f"{name}_{place}" if several else name] = column.tolist()
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
 def _stack_of(variable: Any, width: int | None) -> Any:
