@@ -81,6 +81,41 @@ def test_it_gives_the_mean_of_its_networks(kind, tmp_path):
     given = squash(np.concatenate(list(engine.predict(part))).astype(np.float64))
     np.testing.assert_allclose(given, mean, rtol=0, atol=1e-6)
     assert evaluate.metrics(engine, found.splits()) == run.summary["metrics"]
+    assert run.summary["parameters"] == engine.network.count_params()
+
+
+def test_of_targets_behind_a_logarithm_it_is_the_mean_in_their_units(tmp_path):
+    from tftrain import evaluate
+
+    random = np.random.default_rng(0)
+    x = random.normal(size=(80, 2)).astype(np.float32)
+    np.savez(tmp_path / "rows.npz", x=x, y=np.exp(x[:, 0] + 3))
+    wanted = config_of("MeanSquaredError", 1, None, 2, metrics=[])
+    wanted["data"] = {"source": str(tmp_path / "rows.npz"), "target_scaling": "log"}
+    run = trained(wanted, tmp_path)
+    found = recorded.read(run.folder, run.summary)
+    network = evaluate.revive(found).engine.network
+    members = [one for one in network.layers if one.name.startswith("member_")]
+    restore = found.form.target.restore
+    each = [restore(member.predict(x, verbose=0)) for member in members]
+    given = restore(network.predict(x, verbose=0))
+    np.testing.assert_allclose(given, np.mean(each, axis=0), rtol=1e-5)
+
+
+def test_one_that_is_left_alone_is_kept_as_it_is(tmp_path, monkeypatch):
+    from tftrain import evaluate
+    from tftrain.training import population
+
+    note = population.Population._note  # noqa: SLF001
+
+    def spoilt(self, member, epoch, logs, before):
+        note(self, member, epoch, logs | ({"loss": np.nan} if member.number else {}), before)
+
+    monkeypatch.setattr(population.Population, "_note", spoilt)
+    run = trained(KINDS["sigmoid"][0], tmp_path)
+    found = recorded.read(run.folder, run.summary)
+    assert found.networks == 1
+    assert evaluate.metrics(evaluate.revive(found).engine, found.splits()) == run.summary["metrics"]
 
 
 def test_the_best_of_them_is_no_other_than_without(tmp_path):

@@ -262,3 +262,15 @@ def test_figures_are_those_of_numpy():
         assert one["median"] == np.median(column)
         assert one["mean"] == pytest.approx(np.mean(column), rel=1e-15)
         assert one["std"] == pytest.approx(np.std(column, ddof=1), rel=1e-12)
+
+
+def test_figures_of_what_is_not_finite_are_not_finite_but_told():
+    from tftrain.config.schema import Training
+
+    training = Training(loss=spec_of("MeanSquaredError"), metrics=[spec_of("AUC")], epochs=1)
+    values = [{"loss": np.inf, "auc": np.nan}, {"loss": 0.1, "auc": 0.9}]
+    found = spread.figures(training, values)
+    assert (found["loss"]["best"], found["loss"]["worst"]) == (0.1, np.inf)
+    assert found["auc"]["best"] == 0.9
+    for one in found.values():
+        assert not np.isfinite([one["worst"], one["mean"], one["std"]]).any()

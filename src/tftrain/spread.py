@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
-import statistics
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+
+import numpy as np
 
 from tftrain.config import Training, higher_is_better
 
@@ -20,16 +22,17 @@ def figures(training: Training, metrics: Sequence[Mapping[str, float]]) -> dict[
     """
     found = {}
     for name in metrics[0]:
-        values = sorted(one[name] for one in metrics)
-        if higher_is_better(training, name):
-            values.reverse()
-        found[name] = {
-            "best": values[0],
-            "median": statistics.median(values),
-            "worst": values[-1],
-            "mean": statistics.fmean(values),
-            "std": statistics.stdev(values) if len(values) > 1 else 0.0,
-        }
+        values = np.array([one[name] for one in metrics])
+        known = np.sort(values[~np.isnan(values)])[:: -1 if higher_is_better(training, name) else 1]
+        ordered = [*known.tolist(), *[math.nan] * (len(values) - len(known))]
+        with np.errstate(all="ignore"):  # what isn't finite makes figures that aren't
+            found[name] = {
+                "best": ordered[0],
+                "median": float(np.median(values)),
+                "worst": ordered[-1],
+                "mean": float(values.mean()),
+                "std": float(values.std(ddof=1)) if len(values) > 1 else 0.0,
+            }
     return found
 
 
