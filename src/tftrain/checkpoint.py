@@ -168,15 +168,15 @@ class Keeper:
         wait = self._cost / _SHARE if self.every is None else spans.seconds(self.every)
         return time.monotonic() - self._written >= wait
 
-    def keep(self, path: Path, checkpoint: Checkpoint, epoch: int) -> None:
-        """Writes a checkpoint, after so many epochs, and learns what that costs.
+    def keep(self, path: Path, checkpoint: Checkpoint) -> None:
+        """Writes a checkpoint, and learns what that costs.
 
         Raises:
             StorageError: when the storage refuses.
         """
         begun = time.monotonic()
         write(path, checkpoint)
-        self.epoch, self._written = epoch, time.monotonic()
+        self.epoch, self._written = checkpoint.state.epoch, time.monotonic()
         self._cost = self._written - begun
 
 

@@ -156,7 +156,7 @@ def _train(job: Training, *, run: Run, progress: Progress, keep: Callable[[], Ch
                 run.record(_row(epoch))
                 progress.epoch(epoch)
                 if keeper.due(job.state):
-                    keeper.keep(run.folder / runs.CHECKPOINT, keep(), job.state.epoch)
+                    keeper.keep(run.folder / runs.CHECKPOINT, keep())
     finally:
         progress.end()
 

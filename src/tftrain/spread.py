@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import math
+import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from tftrain.config import Training, higher_is_better
+
+_NO_SPREAD = {True: 0.0, False: math.nan}  # of one network, of what is not finite
 
 
 def figures(training: Training, metrics: Sequence[Mapping[str, float]]) -> dict[str, Any]:
@@ -22,17 +23,20 @@ def figures(training: Training, metrics: Sequence[Mapping[str, float]]) -> dict[
     """
     found = {}
     for name in metrics[0]:
-        values = np.array([one[name] for one in metrics])
-        known = np.sort(values[~np.isnan(values)])[:: -1 if higher_is_better(training, name) else 1]
-        ordered = [*known.tolist(), *[math.nan] * (len(values) - len(known))]
-        with np.errstate(all="ignore"):  # what isn't finite makes figures that aren't
-            found[name] = {
-                "best": ordered[0],
-                "median": float(np.median(values)),
-                "worst": ordered[-1],
-                "mean": float(values.mean()),
-                "std": float(values.std(ddof=1)) if len(values) > 1 else 0.0,
-            }
+        values = [one[name] for one in metrics]
+        unknown = [value for value in values if math.isnan(value)]
+        known = sorted(
+            (one for one in values if not math.isnan(one)), reverse=higher_is_better(training, name)
+        )
+        ordered = known + unknown
+        finite = all(map(math.isfinite, values))
+        found[name] = {
+            "best": ordered[0],
+            "median": math.nan if unknown else statistics.median(ordered),
+            "worst": ordered[-1],
+            "mean": statistics.fmean(values) if finite else sum(values) / len(values),
+            "std": statistics.stdev(values) if finite and len(values) > 1 else _NO_SPREAD[finite],
+        }
     return found
 
 
