@@ -124,6 +124,7 @@ def test_each_is_the_network_of_its_seed_and_the_best_is_kept(train):
     assert figures["worst"] == pytest.approx(min(tested), abs=1e-5)
 
 
+@pytest.mark.slow
 def test_one_after_another_they_have_the_bits_of_trainings_of_their_own(train, monkeypatch):
     from tftrain.training import population
     from tftrain.training.stacked import Unstackable
@@ -139,6 +140,7 @@ def test_one_after_another_they_have_the_bits_of_trainings_of_their_own(train, m
         same(found, alone_of(train(seed=CONFIG["seed"] + number)), 0.0)
 
 
+@pytest.mark.slow
 def test_groups_come_to_the_same(train, monkeypatch):
     from tftrain.training.stacked import Stacked
 
@@ -148,6 +150,7 @@ def test_groups_come_to_the_same(train, monkeypatch):
         same(found, expected, 1e-5)
 
 
+@pytest.mark.slow
 def test_a_group_of_one_is_trained_like_any(train, monkeypatch):
     """TensorFlow's `squeeze`, which Keras adds a convolution's bias with, takes a stack of one."""
     from tftrain.training.stacked import Stacked
@@ -166,6 +169,7 @@ def test_a_group_of_one_is_trained_like_any(train, monkeypatch):
         same(found, expected, 1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("epoch", [1, 4])
 def test_a_population_goes_on_to_the_same_bits(train, epoch):
     expected = train(restarts=COUNT)
@@ -198,6 +202,7 @@ def test_networks_that_are_not_finite_drop_out_until_none_is_left(train):
         train(restarts=COUNT, optimizer={"SGD": {"learning_rate": 1e30}}, callbacks=[])
 
 
+@pytest.mark.slow
 def test_a_network_that_is_not_finite_leaves_the_others_alone(train, monkeypatch):
     from tftrain.training import population
 
