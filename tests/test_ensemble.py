@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pytest
 from scipy.special import expit, softmax
 
-from tftrain import recorded, runs
+from tftrain import files, recorded, runs
+from tftrain.errors import RunError, TftrainError
 from tftrain.terminal import Silent
 
 pytestmark = pytest.mark.usefixtures("tensorflow")
@@ -63,6 +65,7 @@ def trained(wanted, tmp_path):
     return fit.fit(fit.prepare(path, runs_dir=tmp_path / "runs"), Silent())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_it_gives_the_mean_of_its_networks(kind, tmp_path):
     from tftrain import evaluate
@@ -81,13 +84,41 @@ def test_it_gives_the_mean_of_its_networks(kind, tmp_path):
     given = squash(np.concatenate(list(engine.predict(part))).astype(np.float64))
     np.testing.assert_allclose(given, mean, rtol=0, atol=1e-6)
     assert evaluate.metrics(engine, found.splits()) == run.summary["metrics"]
+    assert run.summary["parameters"] == engine.network.count_params()
 
 
-def test_the_best_of_them_is_no_other_than_without(tmp_path):
-    wanted = KINDS["softmax"][0]
-    ensemble = trained(wanted, tmp_path)
-    best = trained(wanted | {"training": wanted["training"] | {"keep": "best"}}, tmp_path)
-    assert ensemble.summary["population"] == best.summary["population"]
+def test_of_targets_behind_a_logarithm_it_is_the_mean_in_their_units(tmp_path):
+    from tftrain import evaluate
+
+    random = np.random.default_rng(0)
+    x = random.normal(size=(80, 2)).astype(np.float32)
+    np.savez(tmp_path / "rows.npz", x=x, y=np.exp(x[:, 0] + 3))
+    wanted = config_of("MeanSquaredError", 1, None, 2, metrics=[])
+    wanted["data"] = {"source": str(tmp_path / "rows.npz"), "target_scaling": "log"}
+    run = trained(wanted, tmp_path)
+    found = recorded.read(run.folder, run.summary)
+    network = evaluate.revive(found).engine.network
+    members = [one for one in network.layers if one.name.startswith("member_")]
+    restore = found.form.target.restore
+    each = [restore(member.predict(x, verbose=0)) for member in members]
+    given = restore(network.predict(x, verbose=0))
+    np.testing.assert_allclose(given, np.mean(each, axis=0), rtol=1e-5)
+
+
+def test_one_that_is_left_alone_is_kept_as_it_is(tmp_path, monkeypatch):
+    from tftrain import evaluate
+    from tftrain.training import population
+
+    note = population.Population._note  # noqa: SLF001
+
+    def spoilt(self, member, epoch, logs, before):
+        note(self, member, epoch, logs | ({"loss": np.nan} if member.number else {}), before)
+
+    monkeypatch.setattr(population.Population, "_note", spoilt)
+    run = trained(KINDS["sigmoid"][0], tmp_path)
+    found = recorded.read(run.folder, run.summary)
+    assert found.networks == 1
+    assert evaluate.metrics(evaluate.revive(found).engine, found.splits()) == run.summary["metrics"]
 
 
 def test_the_model_for_others_is_the_ensemble(tmp_path):
@@ -103,26 +134,32 @@ def test_the_model_for_others_is_the_ensemble(tmp_path):
         np.testing.assert_allclose(given, kept["test/outputs"], rtol=0, atol=1e-5)
 
 
-def test_weights_of_more_networks_than_there_were_are_refused(tmp_path):
-    from tftrain import files
-    from tftrain.errors import RunError
+@pytest.fixture(scope="module")
+def ensemble(tmp_path_factory):
+    return trained(KINDS["softmax"][0], tmp_path_factory.mktemp("ensemble"))
 
-    run = trained(KINDS["softmax"][0], tmp_path)
-    weights = files.read_arrays(run.folder / runs.WEIGHTS)
+
+def test_the_best_of_them_is_no_other_than_without(ensemble, tmp_path):
+    wanted = KINDS["softmax"][0]
+    best = trained(wanted | {"training": wanted["training"] | {"keep": "best"}}, tmp_path)
+    assert ensemble.summary["population"] == best.summary["population"]
+
+
+def test_weights_of_more_networks_than_there_were_are_refused(ensemble, tmp_path):
+    folder = shutil.copytree(ensemble.folder, tmp_path / "run")
+    weights = files.read_arrays(folder / runs.WEIGHTS)
     more = {
         name.replace("member_0", "member_9"): array
         for name, array in weights.items()
         if name.startswith("member_0")
     }
-    files.write_arrays(run.folder / runs.WEIGHTS, weights | more)
+    files.write_arrays(folder / runs.WEIGHTS, weights | more)
     with pytest.raises(RunError, match="weights of 4 networks"):
-        recorded.read(run.folder, run.summary)
+        recorded.read(folder, ensemble.summary)
 
 
-def test_explain_wants_one_network(tmp_path):
-    from tftrain.errors import TftrainError
+def test_explain_wants_one_network(ensemble):
     from tftrain.explain import subject
 
-    run = trained(KINDS["sigmoid"][0], tmp_path)
     with pytest.raises(TftrainError, match="keeps 3 networks as one"):
-        subject.of_run(run.folder.parent, run.folder.name, allow_code=False)
+        subject.of_run(ensemble.folder.parent, ensemble.folder.name, allow_code=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,8 +12,8 @@ from sklearn.datasets import load_digits
 from sklearn.metrics import accuracy_score
 
 from conftest import faults
-from tftrain import config, data, files, recorded, runs
-from tftrain.errors import DataError, Stopped
+from tftrain import checkpoint, config, data, files, recorded, runs
+from tftrain.errors import DataError, RunError, Stopped
 from tftrain.terminal import Silent
 
 pytestmark = pytest.mark.usefixtures("tensorflow")
@@ -130,6 +131,20 @@ def test_each_row_is_tested_once_in_folds_of_like_classes(write):
         assert counts.max() - counts.min() <= 5
 
 
+def test_a_test_file_stays_apart_from_the_folds(tmp_path, write):
+    rows = [f"{x % 7 / 7},{x % 2}" for x in range(60)]
+    (tmp_path / "rows.csv").write_text("\n".join(["x,y", *rows]))
+    (tmp_path / "apart.csv").write_text("\n".join(["x,y", *rows[:7]]))
+    split = {"train": 0.8, "validation": 0.2, "test": str(tmp_path / "apart.csv")}
+    table = {"source": str(tmp_path / "rows.csv"), "target": "y", "split": split}
+    layers = [{"Dense": {"units": 1, "activation": "sigmoid"}}]
+    path = write(CONFIG | {"data": table, "model": {"layers": layers}}, loss="BinaryCrossentropy")
+    tested = np.concatenate([fold.test.row_numbers for fold in splits_of(path)])
+    assert sorted(tested) == list(range(60))
+    whole = data.load(*config.load(path))
+    assert (len(whole.train), len(whole.test)) == (60, 7)
+
+
 def test_rows_that_belong_together_are_tested_together(tmp_path, write):
     random = np.random.default_rng(1)
     lines = [f"{x:.3f},{random.integers(25)},{x > 0:d}" for x in random.normal(size=200)]
@@ -204,17 +219,99 @@ def test_the_network_that_is_kept_has_learnt_from_all_rows(train, write):
     }
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A run that nobody stopped."""
+    from tftrain import fit
+
+    folder = tmp_path_factory.mktemp("whole")
+    (folder / "digits.yaml").write_text(json.dumps(CONFIG | {"training": _plateau()}))
+    return fit.fit(fit.prepare(folder / "digits.yaml", runs_dir=folder), Silent())
+
+
+def _plateau():
+    callbacks = [{"ReduceLROnPlateau": {"patience": 1, "min_delta": 10.0, "factor": 0.5}}]
+    return CONFIG["training"] | {"callbacks": callbacks}
+
+
 @pytest.mark.parametrize("until", [2, 5])
-def test_cross_validation_goes_on_to_the_same_bits(train, until):
-    expected = train(callbacks=[])
+def test_cross_validation_goes_on_to_the_same_bits(train, whole, until):
+    expected, heard = whole, Heard()
     with pytest.raises(Stopped) as stopped:
-        train(Heard(until), callbacks=[])
-    run = train(resume=stopped.value.run, callbacks=[])
+        train(Heard(until), **_plateau())
+    run = train(heard, resume=stopped.value.run, **_plateau())
+    assert heard.seen == 6 - until  # no epoch is trained twice
     assert run.summary["population"] == expected.summary["population"]
+    assert [row["loss"] for row in run.history] == [row["loss"] for row in expected.history]
     found, wanted = (files.read_arrays(one.folder / runs.WEIGHTS) for one in (run, expected))
     assert {name: array.tobytes() for name, array in found.items()} == {
         name: array.tobytes() for name, array in wanted.items()
     }
+
+
+def test_the_last_training_repeats_the_rates_of_a_fold(whole):
+    with (whole.folder / runs.MEMBERS).open() as file:
+        rates = [
+            float(row["learning_rate"]) for row in csv.DictReader(file) if row["member"] == "1"
+        ]
+    assert rates == pytest.approx([1e-3, 1e-3, 5e-4])
+    assert [row["learning_rate"] for row in whole.history] == rates
+
+
+def test_a_state_of_another_last_training_is_refused(train):
+    with pytest.raises(Stopped) as stopped:
+        train(Heard(5), callbacks=[])
+    path = stopped.value.run / runs.CHECKPOINT
+    kept = checkpoint.read(path)
+    for broken in ({"epochs_of_folds": "many"}, {"callbacks": 3}):
+        state = replace(kept.state, callbacks=[*kept.state.callbacks[:-1], broken])
+        checkpoint.write(path, replace(kept, state=state))
+        with pytest.raises(RunError, match="not the state of a population"):
+            train(resume=stopped.value.run, callbacks=[])
+
+
+def test_a_fold_whose_network_fails_counts_for_nothing(train, monkeypatch):
+    from tftrain import assess
+    from tftrain.training import population
+
+    note = population.Population._note  # noqa: SLF001
+
+    def spoilt(self, member, epoch, logs, before):
+        note(self, member, epoch, logs | ({"loss": np.nan} if member.number == 1 else {}), before)
+
+    monkeypatch.setattr(population.Population, "_note", spoilt)
+    heard = Heard()
+    run = train(heard, callbacks=[])
+    assert "fold 2 counts for nothing: loss is not finite in epoch 1" in heard.said
+    failed = splits_of(run.folder.parent.parent / "digits.yaml")[1].test.row_numbers
+    with np.load(run.folder / runs.PREDICTIONS) as kept:
+        assert len(kept["test/rows"]) == 537 - len(failed)
+        assert not set(kept["test/rows"]) & set(failed)
+    assert assess.of_run(recorded.read(run.folder, run.summary)).assessment is not None
+
+
+def test_a_full_batch_is_all_of_a_folds_rows(train):
+    run = train(batch_size="full", callbacks=[], epochs=2)
+    kept = checkpoint.read(run.folder / runs.CHECKPOINT)
+    steps = {
+        name: int(value)
+        for name, value in kept.state.variables.items()
+        if name.endswith("iteration")
+    }
+    assert len(steps) == COUNT + 1
+    assert set(steps.values()) == {2}
+
+
+def test_rows_that_have_no_room_beside_each_other_take_turns(train, monkeypatch):
+    from tftrain.training.engine import Engine
+
+    together = train(epochs=2, callbacks=[])
+    monkeypatch.setattr(Engine, "holds", lambda _self, *parts: len(set(map(id, parts))) == 1)
+    heard = Heard()
+    apart = train(heard, epochs=2, callbacks=[])
+    assert any("the rows are read from the disk as they are needed" in line for line in heard.said)
+    found, expected = (one.summary["metrics"]["test"] for one in (apart, together))
+    assert found == pytest.approx(expected, abs=1e-5)
 
 
 def test_folds_of_other_shapes_take_turns(train, tmp_path):

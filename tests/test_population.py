@@ -125,6 +125,7 @@ def test_each_is_the_network_of_its_seed_and_the_best_is_kept(train):
     assert figures["worst"] == pytest.approx(min(tested), abs=1e-5)
 
 
+@pytest.mark.slow
 def test_one_after_another_they_have_the_bits_of_trainings_of_their_own(train, monkeypatch):
     from tftrain.training import population
     from tftrain.training.stacked import Unstackable
@@ -140,6 +141,7 @@ def test_one_after_another_they_have_the_bits_of_trainings_of_their_own(train, m
         same(found, alone_of(train(seed=CONFIG["seed"] + number)), 0.0)
 
 
+@pytest.mark.slow
 def test_groups_come_to_the_same(train, monkeypatch):
     from tftrain.training import stacked
     from tftrain.training.stacked import Stacked
@@ -152,6 +154,7 @@ def test_groups_come_to_the_same(train, monkeypatch):
             same(found, expected, 1e-5)
 
 
+@pytest.mark.slow
 def test_a_group_of_one_is_trained_like_any(train, monkeypatch):
     """TensorFlow's `squeeze`, which Keras adds a convolution's bias with, takes a stack of one."""
     from tftrain.training.stacked import Stacked
@@ -170,6 +173,7 @@ def test_a_group_of_one_is_trained_like_any(train, monkeypatch):
         same(found, expected, 1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("epoch", [1, 4])
 def test_a_population_goes_on_to_the_same_bits(train, epoch):
     expected = train(restarts=COUNT)
@@ -202,6 +206,7 @@ def test_networks_that_are_not_finite_drop_out_until_none_is_left(train):
         train(restarts=COUNT, optimizer={"SGD": {"learning_rate": 1e30}}, callbacks=[])
 
 
+@pytest.mark.slow
 def test_a_network_that_is_not_finite_leaves_the_others_alone(train, monkeypatch):
     from tftrain.training import population
 
@@ -266,3 +271,15 @@ def test_figures_are_those_of_numpy():
         assert one["median"] == np.median(column)
         assert one["mean"] == pytest.approx(np.mean(column), rel=1e-15)
         assert one["std"] == pytest.approx(np.std(column, ddof=1), rel=1e-12)
+
+
+def test_figures_of_what_is_not_finite_are_not_finite_but_told():
+    from tftrain.config.schema import Training
+
+    training = Training(loss=spec_of("MeanSquaredError"), metrics=[spec_of("AUC")], epochs=1)
+    values = [{"loss": np.inf, "auc": np.nan}, {"loss": 0.1, "auc": 0.9}]
+    found = spread.figures(training, values)
+    assert (found["loss"]["best"], found["loss"]["worst"]) == (0.1, np.inf)
+    assert found["auc"]["best"] == 0.9
+    for one in found.values():
+        assert not np.isfinite([one["worst"], one["mean"], one["std"]]).any()

@@ -120,6 +120,7 @@ def left(run):
     return {name: array.tobytes() for name, array in arrays.items()}, history, told
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("every", [1, 2, None])
 @pytest.mark.parametrize("number", [1, 4, 9])
 def test_a_killed_run_ends_as_one_left_alone(write, tmp_path, every, number):

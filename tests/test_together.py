@@ -157,6 +157,7 @@ def test_each_is_the_run_of_a_fit_of_its_own(tmp_path, never_alone):
     assert names == [f"{sweep.plan.study}-{number}" for number in (1, 2, 3)]
 
 
+@pytest.mark.slow
 def test_the_strength_of_every_kind_of_penalty_is_a_number_of_its_own(
     tmp_path, never_alone, monkeypatch
 ):
@@ -211,6 +212,7 @@ def test_where_all_fail_each_is_told(tmp_path, never_alone):
     assert all("error[T001]: " in one.fault for one in found.values())
 
 
+@pytest.mark.slow
 def test_what_stops_all_is_in_every_run(tmp_path, monkeypatch):
     from tftrain import fit, resume
     from tftrain.terminal import Silent
@@ -272,6 +274,7 @@ class Noise(keras.layers.Layer):
 """
 
 
+@pytest.mark.slow
 def test_what_can_not_be_stacked_goes_one_after_another(tmp_path, monkeypatch):
     (tmp_path / "noise.py").write_text(NOISE)
     layers = [{"own>Noise": {}}, CONFIG["model"]["layers"][-1]]

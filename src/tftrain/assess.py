@@ -199,7 +199,8 @@ def _linear_of_folds(run: Recorded, made: Predictions) -> Predictions | None:
         rows = tested.chosen(np.flatnonzero(np.isin(tested.row_numbers, made.rows)))
         order = np.argsort(made.rows, kind="stable")
         places = order[np.searchsorted(made.rows, rows.row_numbers, sorter=order)]
-        every.append(_linear(fold.form, fold, rows, made.taken(places)))
+        if len(rows):  # none of a fold whose network failed
+            every.append(_linear(fold.form, fold, rows, made.taken(places)))
     known = [one for one in every if one is not None]
     return predictions.joined(known) if len(known) == len(every) else None
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from tftrain import config, evaluate, folds, foreign, model, restarts, runs, training
 from tftrain import require as requirement
 from tftrain.errors import ConfigError, Mark, Problem, RunError
-from tftrain.folds import Again
+from tftrain.folds import Again, CrossValidation
 from tftrain.prepare import Asked
 from tftrain.restarts import Kept, Say
 from tftrain.runs import Run
@@ -16,7 +16,7 @@ from tftrain.training import Engine, Job, callbacks, population
 from tftrain.training.members import Lesson
 from tftrain.training.population import Population
 
-_NO_LOGS = ("epoch", "learning_rate", "seconds")  # the columns of metrics.csv besides
+Training = Job | Population | CrossValidation
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def build(asked: Asked) -> Built:
 
 def begin(
     asked: Asked, built: Built, run: Run, say: Say, advance: Callable[[float], None]
-) -> Job | Population:
+) -> Training:
     """The training, before its first epoch or at its checkpoint.
 
     Args:
@@ -64,8 +64,11 @@ def begin(
         say: gets a line that the user should see.
         advance: gets how many epochs are done, now and then.
     """
+    state = asked.checkpoint.state if asked.checkpoint else None
+    if built.again is not None:
+        return _cross_validation(asked, built.lessons, built.again, run, say)
     if built.lessons:
-        return restarts.population(asked, built.lessons, run, say)
+        return restarts.population(asked, built.lessons, run, say, state)
     settings, splits = asked.config, asked.splits
     return Job(
         engine=built.engine,
@@ -76,35 +79,39 @@ def begin(
         callbacks=callbacks.build(settings, asked.source, run.folder),
         say=say,
         advance=advance,
-        begin=asked.checkpoint.state if asked.checkpoint else None,
-        logs=_logs(run.history[-1]) if run.history else {},
+        begin=state,
+        logs=run.last_logs(),
     )
 
 
-def end(
-    asked: Asked,
-    built: Built,
-    job: Job | Population,
-    run: Run,
-    *,
-    say: Say,
-    train: Callable[[Job], None],
-) -> Kept:
+def end(asked: Asked, job: Training, run: Run, *, say: Say, train: Callable[[Job], None]) -> Kept:
     """What a training that is over ends with.
 
     Args:
         asked: from `prepare`.
-        built: what was trained.
-        job: its training.
+        job: the training.
         run: gets every network's history.
         say: gets a line that the user should see.
         train: carries a training out that follows.
     """
     if isinstance(job, Job):
         return Kept(job.engine, job)
-    if built.again is None:
-        return restarts.choose(asked, job, run)
-    return folds.finish(asked, job, built.again, run, say=say, train=train)
+    if isinstance(job, Population):
+        return restarts.choose(asked, job, run, say)
+    return folds.finish(asked, job, run, say=say, train=train)
+
+
+def _cross_validation(
+    asked: Asked, learnt: Sequence[Lesson], then: Again, run: Run, say: Say
+) -> CrossValidation:
+    """The folds and what follows; that begins anew where the folds have more epochs than before."""
+    held = refit = None
+    if asked.checkpoint:
+        held, refit = folds.parted(asked.checkpoint.state, len(learnt))
+    job = restarts.population(asked, learnt, run, say, held)
+    if held and not held.ended and held.epoch < asked.config.training.epochs:
+        refit = None
+    return CrossValidation(job, then, refit)
 
 
 def engine_of(asked: Asked, adapt: Callable[[Engine], None] | None = None) -> Engine:
@@ -158,15 +165,12 @@ def _require_own(asked: Asked, built: Built) -> None:
         return
     state = asked.checkpoint.state
     own = callbacks.build(asked.config, asked.source, asked.runs_dir)
-    if built.lessons:
+    if built.again is not None:
+        misfit = folds.misfit(asked, built.lessons, built.again, state)
+    elif built.lessons:
         misfit = population.misfit(built.lessons, own, state)
     else:
         misfit = training.misfit(built.engine, own, state)
     if misfit:
         mark = Mark(str(asked.run.folder / runs.CHECKPOINT))
         raise RunError(Problem(mark, "R002", misfit))
-
-
-def _logs(row: Mapping[str, float]) -> dict[str, float]:
-    """What is logged of an epoch, of its row in `metrics.csv`."""
-    return {name: value for name, value in row.items() if name not in _NO_LOGS}

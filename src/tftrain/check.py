@@ -291,11 +291,14 @@ def _splits(
     from tftrain import data
 
     try:
-        return data.load(settings, source, look)
+        splits = data.load(settings, source, look)
+        if settings.training.folds:
+            data.folds(settings, source)
     except DataError as error:
         missing = any(problem.code == "D001" for problem in problems)
         problems += [one for one in error.problems if one.code != "D001" or not missing]
         return None
+    return splits
 
 
 def _network(settings: Config, source: Source, facts: Facts, problems: list[Problem]) -> list[Row]:

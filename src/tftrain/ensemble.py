@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ from tftrain import model
 from tftrain.backend import keras, tf
 from tftrain.config import Config, Source, outputs, squashing
 from tftrain.data import Form
+from tftrain.data.target import TargetScaling
 
 _MEMBER = "member_"
 
@@ -17,7 +19,7 @@ def build(config: Config, source: Source, form: Form, count: int) -> Any:
     """So many networks side by side, their outputs' mean behind them.
 
     Of probabilities it is their mean; of logits the logits of the mean of their probabilities; of
-    other numbers their mean.
+    other numbers their mean, in the target's own units.
 
     Args:
         config: describes one of them.
@@ -31,7 +33,7 @@ def build(config: Config, source: Source, form: Form, count: int) -> Any:
     inputs = keras.Input(form.inputs, name="input")
     members = [model.layered(config, source, form, f"{_MEMBER}{one}") for one in range(count)]
     every = [member(inputs) for member in members]
-    network = keras.Model(inputs, _mean(every, config), name="ensemble")
+    network = keras.Model(inputs, _mean(every, config, form.target), name="ensemble")
     model.compiled(network, config, source, form)
     _build_metrics(network, form)
     return network
@@ -46,11 +48,13 @@ def together(networks: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _mean(every: Sequence[Any], config: Config) -> Any:
-    """The mean of probabilities is taken between logarithms, where none of them is lost."""
+def _mean(every: Sequence[Any], config: Config, target: TargetScaling | None) -> Any:
+    """The mean of what is behind logarithms is taken between them, where nothing is lost."""
     ops = keras.ops
-    if len(every) == 1:
-        return every[0]
+    if target is not None and target.log:
+        logarithms = ops.stack(every, axis=0) * target.deviation + target.mean
+        mean = ops.logsumexp(logarithms, axis=0) - math.log(len(every))
+        return (mean - target.mean) / target.deviation
     if outputs(config.training.loss) != "logits":
         return keras.layers.Average(name="mean")(every)
     stacked = ops.stack(every, axis=0)

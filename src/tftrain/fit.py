@@ -11,16 +11,15 @@ from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from tftrain import ending, environment, opening, predictions, runs, stopping
-from tftrain.checkpoint import Keeper
+from tftrain.checkpoint import Checkpoint, Keeper
 from tftrain.ending import Clock
 from tftrain.errors import Stopped
 from tftrain.prepare import Asked, prepare
 from tftrain.runs import Run
 
 if TYPE_CHECKING:
-    from tftrain.building import Built
-    from tftrain.training import Epoch, Job
-    from tftrain.training.population import Population
+    from tftrain.building import Built, Training
+    from tftrain.training import Epoch
 
 __all__ = ["Asked", "Progress", "fit", "prepare"]
 
@@ -119,10 +118,10 @@ def _work(asked: Asked, built: Built, run: Run, progress: Progress, clock: Clock
         if constant := asked.splits.preparation.scaling.constant:
             progress.say(f"columns that hold one value only become 0: {constant}")
         with clock("training"), ending.told(asked):
-            keeper = Keeper(job.training.checkpoint.every, job.training.epochs, job.state.epoch)
-            _train(job, run, progress, lambda: _mark(asked, job, run, clock, keeper))
-            train = partial(_train, run=run, progress=progress)
-            kept = building.end(asked, built, job, run, say=progress.say, train=train)
+            keep = partial(ending.checkpoint_of, asked, job, run, clock)
+            train = partial(_train, run=run, progress=progress, keep=keep)
+            train(job)
+            kept = building.end(asked, job, run, say=progress.say, train=train)
         with clock("saving"):
             network = kept.engine.network
             model = exported.exportable(network, asked.config, asked.splits.preparation)
@@ -136,20 +135,19 @@ def _work(asked: Asked, built: Built, run: Run, progress: Progress, clock: Clock
         ending.finish(asked, kept.job, run, clock, {**kept.told, "metrics": scores})
 
 
-def _train(
-    job: Job | Population, run: Run, progress: Progress, mark: Callable[[], None] | None = None
-) -> None:
+def _train(job: Training, *, run: Run, progress: Progress, keep: Callable[[], Checkpoint]) -> None:
     """Carries a training out, to its end.
 
     Args:
         job: of one network or of many.
         run: gets a row an epoch.
         progress: is told of every epoch.
-        mark: is called after each.
+        keep: gives what is needed to go on.
     """
     from tftrain import training
 
     passes = training.train(job) if isinstance(job, training.Job) else job.epochs()
+    keeper = Keeper(job.training.checkpoint.every, job.training.epochs, job.state.epoch)
     progress.begin(job.training.epochs)
     try:
         progress.advance(job.state.epoch)
@@ -157,16 +155,10 @@ def _train(
             for epoch in done:
                 run.record(_row(epoch))
                 progress.epoch(epoch)
-                if mark:
-                    mark()
+                if keeper.due(job.state):
+                    keeper.keep(run.folder / runs.CHECKPOINT, keep())
     finally:
         progress.end()
-
-
-def _mark(asked: Asked, job: Job | Population, run: Run, clock: Clock, keeper: Keeper) -> None:
-    """Writes a checkpoint where one is due."""
-    if keeper.due(job.state):
-        keeper.keep(run.folder / runs.CHECKPOINT, ending.checkpoint_of(asked, job, run, clock))
 
 
 def _row(epoch: Epoch) -> dict[str, float]:

@@ -95,7 +95,7 @@ def predict(network: Network, part: Part, form: Form, loss: Spec) -> Predictions
     shape = tuple(network.network.output_shape[1:])
     kind = None if None in shape else outputs.kind(form, loss, shape)
     width = int(np.prod([size or 1 for size in shape], dtype=np.int64))
-    most = min(MOST_ROWS, MOST_BYTES // (8 * (width + 1)))
+    most = _most(width)
     if kind is None or not len(part) or len(part) > most < _FEWEST:
         return None
     kept = part.thinned(most)
@@ -111,12 +111,18 @@ def predict(network: Network, part: Part, form: Form, loss: Spec) -> Predictions
         return replace(made, outputs=asked(loss, flat))
 
 
+def _most(width: int) -> int:
+    """How many rows of so many outputs are kept."""
+    return min(MOST_ROWS, MOST_BYTES // (8 * (width + 1)))
+
+
 def joined(several: Sequence[Predictions]) -> Predictions:
     """Predictions of one kind for different rows, by the rows' numbers; at most as many as kept."""
     rows = np.concatenate([one.rows for one in several])
     places = np.argsort(rows, kind="stable")
-    if len(places) > MOST_ROWS:
-        places = places[np.linspace(0, len(places) - 1, MOST_ROWS).astype(np.int64)]
+    most = _most(math.prod(several[0].outputs.shape[1:]))
+    if len(places) > most:
+        places = places[np.linspace(0, len(places) - 1, most).astype(np.int64)]
     outputs = np.concatenate([one.outputs for one in several])[places]
     labels = np.concatenate([one.labels for one in several])[places]
     of = sum(one.of for one in several)

@@ -79,7 +79,7 @@ def prepare(
     threads: int | None = None,
     meanwhile: Callable[[], object] | None = None,
     load: Callable[..., tuple[Config, Source]] = config.load,
-    read: Callable[[Config, Source], Splits] = data.load,
+    read: Callable[[Config, Source], Splits] | None = None,
 ) -> Asked:
     """Reads a config and its data, and checks all that can be checked without TensorFlow.
 
@@ -104,7 +104,7 @@ def prepare(
     settings, source = _loaded(loaded, require, allow_code=allow_code)
     if meanwhile is not None and data.table_bytes(settings) > _LARGE_BYTES:
         meanwhile()
-    splits = read(settings, source)
+    splits = (read or data.load)(settings, source)
     folds = data.folds(settings, source) if settings.training.folds else []
     _require_memory(settings, source, splits)
     warnings = _lint(settings, source, folds[0] if folds else splits)

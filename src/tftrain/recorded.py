@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tftrain import copies, data, files, runs, summary_form
+from tftrain import copies, data, files, runs, spread, summary_form
 from tftrain.config import Arrays, Config, Source, memory, resolve_layers
 from tftrain.config.shapes import trace
 from tftrain.data import Encoding, Form, Fresh, Part, Preparation, Splits
@@ -61,10 +61,17 @@ class Recorded:
             return self.part(file)
         parts = self.splits().parts()
         if split not in parts:
-            near = did_you_mean(split, parts) or f"; expected {', '.join(parts)}"
-            message = f"this run has no split `{split}`{near}"
-            raise RunError(Problem(Mark(str(self.folder)), "R001", message))
+            raise self._lacks(split, parts)
         return parts[split]
+
+    def _lacks(self, split: str, parts: Iterable[str]) -> RunError:
+        of_folds = spread.crossvalidated(self.summary)
+        known = [*parts, "test"] if of_folds else [*parts]
+        near = did_you_mean(split, known) or f"; expected {', '.join(known)}"
+        message = f"this run has no split `{split}`{near}"
+        if of_folds and split == "test":
+            message = "each row was tested in its fold, and what was predicted there is gone"
+        return RunError(Problem(Mark(str(self.folder)), "R001", message))
 
     def splits(self) -> Splits:
         """The rows of the run.

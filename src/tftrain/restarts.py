@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tftrain import ensemble, evaluate, model, runs, spread
+from tftrain.checkpoint import State
 from tftrain.predictions import Predictions
 from tftrain.prepare import Asked
 from tftrain.runs import Run
 from tftrain.training import Engine, Job, Logs
 from tftrain.training import callbacks as keras_callbacks
 from tftrain.training import population as populations
-from tftrain.training.members import Lesson
+from tftrain.training.members import Lesson, Member
 from tftrain.training.population import Population
 
 Say = Callable[[str], None]
@@ -44,7 +45,9 @@ def lessons(asked: Asked, engine: Engine) -> list[Lesson]:
     return [Lesson((seed + one) % 2**32, asked.splits, engine) for one in range(count)]
 
 
-def population(asked: Asked, learnt: Sequence[Lesson], run: Run, say: Say) -> Population:
+def population(
+    asked: Asked, learnt: Sequence[Lesson], run: Run, say: Say, begin: State | None = None
+) -> Population:
     """The networks, from their first epoch or from the checkpoint on.
 
     Args:
@@ -52,6 +55,7 @@ def population(asked: Asked, learnt: Sequence[Lesson], run: Run, say: Say) -> Po
         learnt: what each of them learns.
         run: in whose folder callbacks lie.
         say: gets a line that the user should see.
+        begin: where they go on.
     """
     settings, source = asked.config, asked.source
     return Population(
@@ -62,11 +66,11 @@ def population(asked: Asked, learnt: Sequence[Lesson], run: Run, say: Say) -> Po
             lambda one: model.layered(settings, source, one.splits.form)
         ),
         say=say,
-        begin=asked.checkpoint.state if asked.checkpoint else None,
+        begin=begin,
     )
 
 
-def choose(asked: Asked, job: Population, run: Run) -> Kept:
+def choose(asked: Asked, job: Population, run: Run, say: Say) -> Kept:
     """Keeps the best network, or all of them as one, and writes every one's history."""
     scores = populations.scores(job)
     best = job.keep_best(scores)
@@ -76,9 +80,16 @@ def choose(asked: Asked, job: Population, run: Run) -> Kept:
     ]
     told = recorded(asked, job, scores, run)
     told["kept"] = best.number
-    if asked.config.training.keep == "ensemble":
-        return Kept(_together(asked, job), job, {"population": told, "kept": "ensemble"})
-    return Kept(job.engine, job, {"population": told})
+    if asked.config.training.keep != "ensemble":
+        return Kept(job.engine, job, {"population": told})
+    sound = [member for member in job.members if not member.failed]
+    if len(sound) == 1:
+        say("one network alone is left: it is kept as it is")
+        return Kept(job.engine, job, {"population": told})
+    engine = _as_one(asked, job, sound)
+    parameters = int(engine.network.count_params())
+    found = {"population": told, "kept": "ensemble", "parameters": parameters}
+    return Kept(engine, job, found)
 
 
 def recorded(
@@ -106,14 +117,13 @@ def recorded(
     return found
 
 
-def _together(asked: Asked, job: Population) -> Engine:
-    """All sound networks as one."""
+def _as_one(asked: Asked, job: Population, members: Sequence[Member]) -> Engine:
+    """Several networks as one."""
     settings, splits = asked.config, asked.splits
     weights = []
-    for member in job.members:
-        if member.failed is None:
-            job.enter(member)
-            weights.append(model.weights_by_name(member.lesson.engine.network))
+    for member in members:
+        job.enter(member)
+        weights.append(model.weights_by_name(member.lesson.engine.network))
     network = ensemble.build(settings, asked.source, splits.form, len(weights))
     model.set_weights_by_name(network, ensemble.together(weights))
     return evaluate.engine_of(network, settings, len(splits.train))

@@ -76,6 +76,7 @@ LINKED = "a link; a run that holds one isn't gone on with"
 INTERRUPTED = "interrupted"  # `running`, but nobody is at it any more
 _STATES = (RUNNING, FINISHED, STOPPED, FAILED, INTERRUPTED)
 _SECONDS_BETWEEN_WRITES = 2.0
+_NO_LOGS = ("epoch", "learning_rate", "seconds")  # the columns of metrics.csv besides
 _SHOWN = 40  # characters of a value that is none
 _GLANCE_SECONDS = 0.3  # whoever lists runs holds a lock for far less
 
@@ -115,6 +116,11 @@ class Run:
             beside: how many runs are written side by side: each follows as much later.
         """
         return time.monotonic() - self._written > _SECONDS_BETWEEN_WRITES * beside
+
+    def last_logs(self) -> dict[str, float]:
+        """What was logged of the last epoch; nothing before the first."""
+        last = self.history[-1] if self.history else {}
+        return {name: value for name, value in last.items() if name not in _NO_LOGS}
 
     def write_metrics(self) -> None:
         """Brings `metrics.csv` up to date."""

@@ -57,7 +57,7 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Say how good a finished run is on its test split, or on other data, and how sure that is."""
-    from tftrain import assess, predict, recorded, runs, scores
+    from tftrain import assess, predict, recorded, runs, scores, spread
     from tftrain import require as requirement
 
     if data is not None and split is not None:
@@ -74,7 +74,9 @@ def evaluate(
     made = assess.of_run(found, part, data, wish=wish, by=by, say=tell)
     _emit_assessed(folder, part, made, as_json=as_json)
     values = made.assessment.values() if made.assessment else {}
-    exit_unless_met(requirements, {part: values | made.metrics})
+    pooled = spread.crossvalidated(summary) and data is None  # its metrics are means of the folds
+    shown = made.metrics | values if pooled else values | made.metrics
+    exit_unless_met(requirements, {part: shown})
 
 
 def _emit_assessed(folder: Path, part: str, made: Assessed, *, as_json: bool) -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from tftrain.config import Training, higher_is_better
+
+_NO_SPREAD = {True: 0.0, False: math.nan}  # of one network, of what is not finite
 
 
 def figures(training: Training, metrics: Sequence[Mapping[str, float]]) -> dict[str, Any]:
@@ -20,15 +23,19 @@ def figures(training: Training, metrics: Sequence[Mapping[str, float]]) -> dict[
     """
     found = {}
     for name in metrics[0]:
-        values = sorted(one[name] for one in metrics)
-        if higher_is_better(training, name):
-            values.reverse()
+        values = [one[name] for one in metrics]
+        unknown = [value for value in values if math.isnan(value)]
+        known = sorted(
+            (one for one in values if not math.isnan(one)), reverse=higher_is_better(training, name)
+        )
+        ordered = known + unknown
+        finite = all(map(math.isfinite, values))
         found[name] = {
-            "best": values[0],
-            "median": statistics.median(values),
-            "worst": values[-1],
-            "mean": statistics.fmean(values),
-            "std": statistics.stdev(values) if len(values) > 1 else 0.0,
+            "best": ordered[0],
+            "median": math.nan if unknown else statistics.median(ordered),
+            "worst": ordered[-1],
+            "mean": statistics.fmean(values) if finite else sum(values) / len(values),
+            "std": statistics.stdev(values) if finite and len(values) > 1 else _NO_SPREAD[finite],
         }
     return found
 

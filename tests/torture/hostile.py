@@ -755,6 +755,7 @@ def commands(place: Place):
     yield "eval", ("--runs-dir", place.runs)
     yield "predict", (place.run, place.rows, "-o", place.root / "out.csv")
     yield "report", (place.run, "--output", place.root / "page.html")
+    yield "explain", (place.run, "--example", 0)
     yield "runs", ("--runs-dir", place.runs)
     yield "runs", ("--runs-dir", place.runs, "--json")
 

@@ -83,7 +83,8 @@ def folds(config: Config, source: Source) -> list[Splits]:
     Raises:
         DataError, StorageError: as `load`; also where a fold lacks a class.
     """
-    with _opened(config, source) as raws:
+    with _opened(config, source) as every:
+        raws = {name: raw for name, raw in every.items() if name != "test"}  # not of the folds
         found = []
         for fold in range(config.training.folds or 0):
             with cache.Room() as room:

@@ -19,6 +19,7 @@ from tftrain.scoreboard import Block, short
 from tftrain.scores import Example
 from tftrain.terminal import number
 
+_ENSEMBLE = "Several of these side by side; what is given is the mean of their predictions."
 _MOST_CLASSES = 40
 SIGNS = {"better": "✓", "worse": "✗", "undecided": "≈"}
 _SPREAD = ("best", "median", "worst", "mean", "deviation")
@@ -213,7 +214,8 @@ def _networks(facts: Facts) -> Section:
 def _network(facts: Facts) -> Section:
     rows = [[_cut(cell) for cell in row] for row in findings.network_rows(facts.layers)]
     table = Block("network", findings.NETWORK, rows)
-    return Section("network", "Network", tables=[("Layers", table)], sums=True)
+    words = [_ENSEMBLE] if facts.summary.get("kept") == "ensemble" else []
+    return Section("network", "Network", words=words, tables=[("Layers", table)], sums=True)
 
 
 def _data(facts: Facts) -> Section:

@@ -248,13 +248,12 @@ class Engine:
         places[by_place] = np.arange(len(order), dtype=np.int32)
         return self._tensors_of(*part.take(order[by_place])), places
 
-    def holds(self, part: Part) -> bool:
-        """Whether a part is in memory, or there is room for it beside those that are."""
-        if id(part) in self._tensors:
-            return True
+    def holds(self, *parts: Part) -> bool:
+        """Whether parts are in memory, or there is room for them beside those that are."""
+        new = {id(part): part for part in parts if id(part) not in self._tensors}
         kept = [other for other, _ in self._tensors.values()]
-        taken = sum(len(one) * one.row_bytes for one in [*kept, part])
-        return taken <= self._memory_bytes
+        taken = sum(len(one) * one.row_bytes for one in [*kept, *new.values()])
+        return not new or taken <= self._memory_bytes
 
     def _whole(self, part: Part) -> Any:
         """A part that fits into memory, as tensors that are made once."""

@@ -85,8 +85,16 @@ class Stacked:
 
     def evaluate(self, members: Sequence[int], split: str) -> list[Logs]:
         """One pass of some members without updates over their rows of a split, in their order."""
+        if not self._holds(split):
+            return [self._alone(member, split) for member in members]
         lengths = [len(self._lessons[member].splits.parts()[split]) for member in members]
         return self._passes(members, split, [np.arange(rows) for rows in lengths])
+
+    def _alone(self, member: int, split: str) -> Logs:
+        """One member's pass, its rows read as they are needed."""
+        held = zip(self._names, self._held, strict=True)
+        self._engine.put({name: stack[member].numpy() for name, stack in held})
+        return self._engine.evaluate(self._lessons[member].splits.parts()[split])
 
     def values(self) -> list[dict[str, NDArray[Any]]]:
         """What each member's variables hold now."""
@@ -109,10 +117,16 @@ class Stacked:
         optimizer = self._network.optimizer
         if hasattr(optimizer, "optimizers") or hasattr(optimizer, "inner_optimizer"):
             raise Unstackable(f"`{type(optimizer).__name__}` is made of other optimizers")
-        if not self._engine.holds(self._rows(_LEARNT)[0]):
+        if not self._holds(_LEARNT):
             raise Unstackable("the rows are read from the disk as they are needed")
         if self._engine.jit_compile:
             raise Unstackable("XLA makes products of stacks on a processor far slower")
+
+    def _holds(self, split: str) -> bool:
+        """Whether there is room for the rows of all members."""
+        if split in self._joined:
+            return self._engine.holds(self._joined[split][0])
+        return self._engine.holds(*(_part_of(lesson, split) for lesson in self._lessons))
 
     def _fitting(self) -> int:
         """How many members have room in memory at once."""
