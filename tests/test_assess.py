@@ -297,6 +297,7 @@ class TestPredictions:
         assert found.assessment.values()["accuracy"] == pytest.approx(found.metrics["accuracy"])
 
 
+@pytest.mark.slow
 def test_fit_does_not_import_scikit_learn(tmp_path):
     program = (
         "import sys\nfrom pathlib import Path\nfrom tftrain.fit import fit, prepare\n"

@@ -857,6 +857,7 @@ def test_the_command_says_it_in_one_line(folder, warm_tftrain):
     assert not (folder / "runs").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_query_that_runs_for_ever_can_be_stopped(number, folder):

@@ -73,6 +73,7 @@ def test_other_rows_are_not_paired(two):
     assert found.metrics["accuracy"][1].value == pytest.approx(70 / 72)
 
 
+@pytest.mark.slow
 def test_the_command_prints_tables_or_json(two, tftrain):
     code, out, said = tftrain("compare", "one-1", "two-1", "one-1")
     assert (code, said) == (0, "")

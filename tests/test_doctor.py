@@ -81,6 +81,7 @@ def examine(tmp_path, monkeypatch):
     return examined
 
 
+@pytest.mark.slow
 def test_what_repeats_and_goes_on_passes(examine):
     told = []
     repeats, resumes = examine(told=told)
@@ -114,6 +115,7 @@ def test_what_does_not_repeat_is_named_and_nothing_is_killed(examine, tampered, 
     assert resumes == "FAILED  resumes: not tried: a training that doesn't repeat tells nothing"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("tampered", "different"),
     [
@@ -130,6 +132,7 @@ def test_what_does_not_go_on_is_named(examine, tampered, different):
     assert different in resumes
 
 
+@pytest.mark.slow
 def test_what_is_over_too_quickly_is_left_undecided(examine, monkeypatch):
     monkeypatch.setattr(doctor, "_POLL_SECONDS", 3)
     monkeypatch.setattr(doctor, "_ATTEMPTS", 2)
@@ -139,6 +142,7 @@ def test_what_is_over_too_quickly_is_left_undecided(examine, monkeypatch):
     )
 
 
+@pytest.mark.slow
 def test_the_kill_comes_sooner_where_half_way_is_too_late(examine):
     _, resumes = examine(pace=0.2, each="if epoch > 1 and not resumed: PACE = 0")
     assert resumes.startswith("ok ")
@@ -159,6 +163,7 @@ def test_what_fit_says_of_the_first_training_is_told_on(examine, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["stand_in.py"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("step", "wait"), [("1 of 4", "'first'"), ("3 of 4", "'killed'")])
 def test_ctrl_c_ends_the_child_and_leaves_nothing(step, wait, examine, tmp_path, monkeypatch):
     monkeypatch.setattr(stopping, "_request", stopping._Request())  # noqa: SLF001 - none is left

@@ -199,7 +199,13 @@ def assert_same_bits(one, other):
         np.testing.assert_array_equal(ours_.numpy(), theirs.numpy(), err_msg=ours_.path)
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+FIRST = ("course", "dropout_and_normalization", "softmax", "regression", "convolution")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [name if name in FIRST else pytest.param(name, marks=pytest.mark.slow) for name in NETWORKS],
+)
 def test_same_bits_as_fit(name):
     layers, training = NETWORKS[name]
     config = config_of(layers, training)

@@ -234,6 +234,7 @@ def _plateau():
     return CONFIG["training"] | {"callbacks": callbacks}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("until", [2, 5])
 def test_cross_validation_goes_on_to_the_same_bits(train, whole, until):
     expected, heard = whole, Heard()
@@ -258,6 +259,7 @@ def test_the_last_training_repeats_the_rates_of_a_fold(whole):
     assert [row["learning_rate"] for row in whole.history] == rates
 
 
+@pytest.mark.slow
 def test_a_state_of_another_last_training_is_refused(train):
     with pytest.raises(Stopped) as stopped:
         train(Heard(5), callbacks=[])
@@ -290,6 +292,7 @@ def test_a_fold_whose_network_fails_counts_for_nothing(train, monkeypatch):
     assert assess.of_run(recorded.read(run.folder, run.summary)).assessment is not None
 
 
+@pytest.mark.slow
 def test_a_full_batch_is_all_of_a_folds_rows(train):
     run = train(batch_size="full", callbacks=[], epochs=2)
     kept = checkpoint.read(run.folder / runs.CHECKPOINT)
@@ -302,6 +305,7 @@ def test_a_full_batch_is_all_of_a_folds_rows(train):
     assert set(steps.values()) == {2}
 
 
+@pytest.mark.slow
 def test_rows_that_have_no_room_beside_each_other_take_turns(train, monkeypatch):
     from tftrain.training.engine import Engine
 

@@ -460,6 +460,7 @@ def tftrain(classifier, tmp_path, warm_tftrain):
     return run
 
 
+@pytest.mark.slow
 def test_json_lines_go_through(classifier, new, tftrain, tmp_path):
     predict.predict(classifier, str(new), str(tmp_path / "out.jsonl"), ["id"])
     lines = as_json(read(new))

@@ -515,6 +515,7 @@ def test_colours_can_be_told_from_what_lies_behind(scheme):
     assert scheme.keys() == colours.LIGHT.keys()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine")
 class TestBrowser:
     """What a browser makes of a page: it says nothing, and is light or dark as it is asked."""

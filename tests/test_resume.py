@@ -132,6 +132,7 @@ def test_a_killed_run_ends_as_one_left_alone(write, tmp_path, every, number):
     assert left(run.folder) == left(alone.folder)
 
 
+@pytest.mark.slow
 def test_one_killed_while_it_finished_goes_straight_to_finishing(write, tmp_path, monkeypatch):
     from tftrain import ending
 
@@ -148,6 +149,7 @@ def test_one_killed_while_it_finished_goes_straight_to_finishing(write, tmp_path
     assert left(run.folder) == left(alone.folder)
 
 
+@pytest.mark.slow
 def test_more_epochs_than_before_can_be_asked_for(write, tmp_path):
     path = write(epochs=3, callbacks=[])
     first = fit(path, tmp_path / "runs")
@@ -172,6 +174,7 @@ def test_a_run_that_a_callback_ended_has_no_more_epochs(write, tmp_path):
     assert said.endswith(f"finished: a callback ended the training after epoch {done}")
 
 
+@pytest.mark.slow
 def test_without_a_name_the_newest_unfinished_run_of_the_config_goes_on(write, tmp_path):
     path, runs_dir = write(callbacks=[]), tmp_path / "runs"
     assert refusal(path, None, runs_dir).endswith(
@@ -245,6 +248,7 @@ def test_one_that_went_on_and_was_killed_without_its_checkpoint_is_damaged(write
     assert refusal(path, folder, tmp_path).endswith("damaged: it has no checkpoint.npz")
 
 
+@pytest.mark.slow
 def test_what_is_other_than_before_is_said(write, tmp_path):
     path = write(callbacks=[], checkpoint={"every": 1})
     folder = interrupted(path, tmp_path, 2)
@@ -277,6 +281,7 @@ def test_what_another_process_did_until_the_lock_was_free_counts(write, tmp_path
     assert "finished after epoch 3" in refusal(path, folder, tmp_path)
 
 
+@pytest.mark.slow
 def test_more_epochs_leave_nothing_of_the_former_end(write, tmp_path):
     path = write(epochs=3, callbacks=[])
     folder = fit(path, tmp_path).folder
@@ -439,6 +444,7 @@ def test_a_time_limit_stops_and_says_how_to_go_on(write, tmp_path, monkeypatch):
     assert json.loads((folder / runs.SUMMARY).read_text())["state"] == runs.STOPPED
 
 
+@pytest.mark.slow
 def test_a_log_goes_on_where_the_checkpoint_is(write, tmp_path):
     path = write(epochs=6, callbacks=[{"CSVLogger": {"filename": "log.csv"}}])
     alone = fit(path, tmp_path / "alone").folder / "log.csv"
@@ -648,6 +654,7 @@ def test_the_last_one_is_always_due():
     assert Keeper("1h", 6).due(State(2, True, {}, []))
 
 
+@pytest.mark.slow
 def test_a_copy_of_a_run_goes_on_too(write, tmp_path):
     path = write(epochs=3)
     alone = fit(path, tmp_path / "alone")
@@ -748,6 +755,7 @@ def own(tmp_path):
     return ask
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [3, 6])
 def test_a_callback_of_ones_own_keeps_its_state_and_its_parents(own, tmp_path, capsys, number):
     from tftrain import fit as job

@@ -85,6 +85,7 @@ def assert_same(one, other):
     "optimizer", [{"GeneticAlgorithm": GENETIC}, {"SimulatedAnnealing": ANNEALING}]
 )
 class TestEverySearch:
+    @pytest.mark.slow
     def test_the_same_seed_gives_the_same_bits_and_so_does_going_on(self, optimizer, written):
         path = written(optimizer)
         whole, again = states(job_of(path)), states(job_of(path))

@@ -273,6 +273,7 @@ class Bench:
             connection.execute(text(change))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sampler", ["tpe", "random"])
 def test_the_same_seed_makes_the_same_trials_also_after_stops(sampler, tmp_path):
     names = ("whole", "again", "stopped", "other")
@@ -355,6 +356,7 @@ def test_a_trial_too_many_is_dropped(tmp_path, monkeypatch):
     assert len(bench.study.get_trials()) == 3
 
 
+@pytest.mark.slow
 def test_bad_trials_end_early_and_the_same_ones_again(tmp_path):
     made = planned(trials=12, pruner="median", sampler="random")
     (tmp_path / "again").mkdir()

@@ -175,6 +175,7 @@ def test_the_strength_of_every_kind_of_penalty_is_a_number_of_its_own(
         require_same(found[number], expected)
 
 
+@pytest.mark.slow
 def test_one_that_is_ended_or_fails_leaves_the_others_alone(tmp_path, never_alone):
     sweep = Sweep(tmp_path, optimizer={"SGD": {"learning_rate": 0.1}}, callbacks=[])
     seen = []
