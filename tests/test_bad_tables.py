@@ -847,6 +847,7 @@ def test_images_beside_tables_of_several_folders(folder):
     )
 
 
+@pytest.mark.slow
 def test_the_command_says_it_in_one_line(folder, warm_tftrain):
     (folder / "d.csv").write_text(table(*ROWS, "1,a,no,9"))
     path = written(folder, "d.csv", {}, "BinaryCrossentropy")

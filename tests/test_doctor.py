@@ -94,6 +94,7 @@ def test_what_repeats_and_goes_on_passes(examine):
     assert [line[:7] for line in told] == ["1 of 4:", "2 of 4:", "3 of 4:", "4 of 4:"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("tampered", "different"),
     [

@@ -324,6 +324,7 @@ def test_callbacks_are_told_that_training_has_ended_also_when_it_failed():
     assert ended.times == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["dropout_and_normalization", "sample_weight", "stochastic"])
 def test_rows_fed_chunk_by_chunk_give_the_same_bits(name, tmp_path):
     layers, training = NETWORKS[name]

@@ -121,6 +121,7 @@ def test_one_that_is_left_alone_is_kept_as_it_is(tmp_path, monkeypatch):
     assert evaluate.metrics(evaluate.revive(found).engine, found.splits()) == run.summary["metrics"]
 
 
+@pytest.mark.slow
 def test_the_model_for_others_is_the_ensemble(tmp_path):
     """In a file of Keras's own, without noise, with probabilities behind logits."""
     import keras
@@ -139,6 +140,7 @@ def ensemble(tmp_path_factory):
     return trained(KINDS["softmax"][0], tmp_path_factory.mktemp("ensemble"))
 
 
+@pytest.mark.slow
 def test_the_best_of_them_is_no_other_than_without(ensemble, tmp_path):
     wanted = KINDS["softmax"][0]
     best = trained(wanted | {"training": wanted["training"] | {"keep": "best"}}, tmp_path)

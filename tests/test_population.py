@@ -188,6 +188,7 @@ def test_a_population_goes_on_to_the_same_bits(train, epoch):
     }
 
 
+@pytest.mark.slow
 def test_the_state_of_another_population_is_refused(train):
     from tftrain.errors import RunError
 
@@ -201,6 +202,7 @@ def test_the_state_of_another_population_is_refused(train):
         train(resume=stopped.value.run, restarts=COUNT)
 
 
+@pytest.mark.slow
 def test_networks_that_are_not_finite_drop_out_until_none_is_left(train):
     with pytest.raises(TrainingError, match="of every network is not finite in epoch 1"):
         train(restarts=COUNT, optimizer={"SGD": {"learning_rate": 1e30}}, callbacks=[])

@@ -476,6 +476,7 @@ def test_json_lines_go_through(classifier, new, tftrain, tmp_path):
     assert done.stderr == b"stdin: error[D003]: no column `a b`; did you mean `a bb`?\n"
 
 
+@pytest.mark.slow
 def test_a_report_for_programs(classifier, new, tftrain):
     done = tftrain("predict", classifier.folder.name, new, "-o", "out.parquet", "--json")
     report = json.loads(done.stdout)
