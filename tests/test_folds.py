@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 from sklearn.metrics import accuracy_score
+from typer.testing import CliRunner
 
 from conftest import faults
 from tftrain import checkpoint, config, data, files, recorded, runs
+from tftrain.cli import app
 from tftrain.errors import DataError, RunError, Stopped
 from tftrain.terminal import Silent
 
@@ -354,3 +357,24 @@ def test_a_class_of_fewer_rows_than_folds_is_told(write, tmp_path):
     path = write(CONFIG | {"data": {"source": str(tmp_path / "rows.csv"), "target": "y"}})
     with pytest.raises(DataError, match=r"no row of class `rare` for the \w+ split of fold 1"):
         splits_of(path)
+
+
+def test_check_deals_the_rows_into_folds(write, tmp_path):
+    lines = [f"{x % 7 / 7},{'rare' if x == 5 else 'ab'[x % 2]}" for x in range(40)]
+    (tmp_path / "rows.csv").write_text("\n".join(["x,y", *lines]))
+    path = write(CONFIG | {"data": {"source": str(tmp_path / "rows.csv"), "target": "y"}})
+    done = CliRunner().invoke(app, ["check", str(path), "--data"])
+    assert done.exit_code == 2
+    assert "split of fold 1: the source has 1" in done.output
+
+
+def test_bounds_are_held_against_what_eval_shows(whole, tmp_path):
+    """Over all rows, that is, not against the mean of the folds that `fit` has recorded."""
+    folder = shutil.copytree(whole.folder, tmp_path / "run")
+    summary = json.loads((folder / runs.SUMMARY).read_text())
+    summary["metrics"]["test"]["accuracy"] = 0.0
+    (folder / runs.SUMMARY).write_text(json.dumps(summary))
+    met = CliRunner().invoke(app, ["eval", str(folder), "--require", "accuracy>=0.1"])
+    assert met.exit_code == 0
+    lacking = CliRunner().invoke(app, ["eval", str(folder), "--split", "validation"])
+    assert "has no split `validation`; expected train, test" in str(lacking.exception)
